@@ -1,6 +1,5 @@
 //! The contract between Switchboard and its callers, and between its services: the code generated from the `.proto`
 //! files beside this crate. Those files are where it is documented.
-#![expect(unused_qualifications, reason = "generated code writes its paths out")]
 
 /// What both contracts share.
 pub mod common {

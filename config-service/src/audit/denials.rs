@@ -1,0 +1,116 @@
+//! Denied calls: observed on the path of the call, written behind it.
+//!
+//! The queue is bounded, since anybody can be denied as often as he likes; what does not fit is counted and its number
+//! written. An orderly end writes everything that is queued.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use switchboard_runtime::{
+    Lifecycle, SharedClock,
+    auth::{Denial, DenialObserver},
+};
+use tokio::sync::mpsc;
+
+use super::{Draft, FieldChange, Trail};
+
+/// Denials that may wait.
+const QUEUE: usize = 4_096;
+/// Denials that are written in one transaction.
+const BATCH: usize = 256;
+
+/// Hears of denied calls and has them written.
+pub struct Denials {
+    queue: mpsc::Sender<Draft>,
+    overflow: Arc<AtomicU64>,
+    clock: SharedClock,
+}
+
+impl Denials {
+    /// Starts the task that writes them.
+    pub fn start(trail: Trail, clock: SharedClock, lifecycle: &Lifecycle) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let overflow = Arc::new(AtomicU64::new(0));
+        let writer =
+            Writer { trail, waiting, overflow: Arc::clone(&overflow), clock: Arc::clone(&clock) };
+        let draining = lifecycle.draining();
+        lifecycle.spawn("denied calls to the audit trail", async move {
+            writer.run(draining).await;
+            Ok(())
+        });
+        Self { queue, overflow, clock }
+    }
+}
+
+impl DenialObserver for Denials {
+    fn denied(&self, denial: Denial) {
+        let principal = denial.principal.as_ref();
+        let action = denial.method.rsplit('/').next().unwrap_or_default();
+        let draft = Draft {
+            at: self.clock.now(),
+            actor: principal.map(|principal| principal.name.to_string()).unwrap_or_default(),
+            roles: principal
+                .map(|principal| principal.roles.iter().map(|role| role.to_string()).collect())
+                .unwrap_or_default(),
+            // A path that is no method of ours can be anything, of any length.
+            action: action.chars().take(64).collect(),
+            organization_id: String::new(),
+            provider: String::new(),
+            outcome: denial.reason.to_string(),
+            changes: Vec::new(),
+            forced: false,
+            request_id: String::new(),
+            peer: denial.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+        };
+        if self.queue.try_send(draft).is_err() {
+            self.overflow.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+struct Writer {
+    trail: Trail,
+    waiting: mpsc::Receiver<Draft>,
+    overflow: Arc<AtomicU64>,
+    clock: SharedClock,
+}
+
+impl Writer {
+    async fn run(mut self, draining: tokio_util::sync::CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                received = self.waiting.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                () = draining.cancelled() => break,
+            }
+            self.write(std::mem::take(&mut batch)).await;
+        }
+        // Calls in flight may still be denied while the server drains; the observer goes with the server, and with it
+        // the last sender.
+        while self.waiting.recv_many(&mut batch, BATCH).await > 0 {
+            self.write(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn write(&self, mut drafts: Vec<Draft>) {
+        let lost = self.overflow.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            drafts.push(Draft {
+                at: self.clock.now(),
+                actor: "system".to_owned(),
+                roles: Vec::new(),
+                action: "DeniedCallsNotListed".to_owned(),
+                organization_id: String::new(),
+                provider: String::new(),
+                outcome: super::OK.to_owned(),
+                changes: vec![FieldChange::open("count", "", lost.to_string())],
+                forced: false,
+                request_id: String::new(),
+                peer: String::new(),
+            });
+        }
+        self.trail.record(drafts).await;
+    }
+}

@@ -1,0 +1,173 @@
+//! The history in front of its store: group commit, and the words in which the pipeline speaks of it.
+//!
+//! Writes that wait while a commit is under way go together in the next one. There is no timer: alone, a write is
+//! committed at once; under load, batches grow by themselves.
+
+mod writer;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use switchboard_runtime::Lifecycle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    message::{Message, Settlement},
+    store::{Fingerprint, ListQuery, NewMessage, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written},
+};
+
+/// Messages and their past. Clones share one writer.
+#[derive(Clone)]
+pub struct History {
+    store: Arc<dyn Store>,
+    queue: mpsc::Sender<Job>,
+}
+
+/// A write, and who waits for it.
+struct Job {
+    write: Write,
+    reply: oneshot::Sender<Result<Written, HistoryError>>,
+}
+
+/// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
+const QUEUE: usize = 4096;
+
+/// Why the history did not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The store failed; nothing was committed. What it said is in the log.
+    #[error("the message history cannot be written or read now")]
+    Unavailable,
+    /// A stored row that makes no sense. What is wrong is in the log.
+    #[error("a stored message cannot be read")]
+    Inconsistent,
+}
+
+impl From<StoreError> for HistoryError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Inconsistent { message_id, why } => {
+                tracing::error!(message_id, why, "a stored message cannot be read");
+                Self::Inconsistent
+            }
+            error => {
+                tracing::error!(%error, "the message history failed");
+                metrics::counter!("switchboard_history_errors_total").increment(1);
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+/// What recording came to.
+pub enum Recorded {
+    /// A new message.
+    New,
+    /// The same request had made this message before.
+    Existing(Box<Message>),
+    /// The request id had been used for something else.
+    RequestIdReused {
+        /// The message it made.
+        message_id: String,
+    },
+}
+
+/// What became of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportResult {
+    /// The outcome.
+    pub outcome: StatusOutcome,
+    /// Our id; empty when parked.
+    pub message_id: String,
+    /// Where the message stands now.
+    pub status: Option<crate::message::Status>,
+}
+
+impl History {
+    /// Starts the writer. It outlives all work, so that nothing that waits is lost in a shutdown.
+    pub fn start(store: Arc<dyn Store>, lifecycle: &Lifecycle) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let writer = writer::run(Arc::clone(&store), jobs, lifecycle.stopped());
+        lifecycle.spawn_attendant("history writer", async move {
+            writer.await;
+            Ok(())
+        });
+        Self { store, queue }
+    }
+
+    /// Records a message. It is committed when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was recorded.
+    pub async fn record(&self, new: NewMessage) -> Result<Recorded, HistoryError> {
+        match self.write(Write::Record(Box::new(new))).await? {
+            Written::Recorded => Ok(Recorded::New),
+            Written::Existing(message) => Ok(Recorded::Existing(message)),
+            Written::RequestIdReused { message_id } => Ok(Recorded::RequestIdReused { message_id }),
+            _ => Err(HistoryError::Inconsistent),
+        }
+    }
+
+    /// Writes what a send came to, and returns the message as it stands then.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub async fn settle(&self, message_id: &str, settlement: Settlement, at: DateTime<Utc>) -> Result<Message, HistoryError> {
+        let write = Write::Settle { message_id: message_id.to_owned(), settlement, at };
+        match self.write(write).await? {
+            Written::Settled(message) => Ok(*message),
+            _ => Err(HistoryError::Inconsistent),
+        }
+    }
+
+    /// Applies what a vendor reported. It is committed when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
+        match self.write(Write::Report(Box::new(update))).await? {
+            Written::Reported { outcome, message_id, status } => Ok(ReportResult { outcome, message_id, status }),
+            _ => Err(HistoryError::Inconsistent),
+        }
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn message(&self, message_id: &str) -> Result<Option<Message>, HistoryError> {
+        Ok(self.store.message(message_id).await?)
+    }
+
+    /// The message that a request id made.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn by_request_id(
+        &self,
+        organization_id: &str,
+        request_id: &str,
+    ) -> Result<Option<(Message, Fingerprint)>, HistoryError> {
+        Ok(self.store.by_request_id(organization_id, request_id).await?)
+    }
+
+    /// A page of messages, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, HistoryError> {
+        Ok(self.store.list(query).await?)
+    }
+
+    async fn write(&self, write: Write) -> Result<Written, HistoryError> {
+        let (reply, written) = oneshot::channel();
+        self.queue.send(Job { write, reply }).await.map_err(|_| HistoryError::Unavailable)?;
+        written.await.map_err(|_| HistoryError::Unavailable)?
+    }
+}

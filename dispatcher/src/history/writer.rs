@@ -1,0 +1,44 @@
+//! The one writer.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{HistoryError, Job};
+use crate::store::Store;
+
+/// Writes in one transaction at most.
+const LARGEST_BATCH: usize = 512;
+
+/// Commits what waits, again and again, until nobody can write any more. Once stopped it takes nothing new, but still
+/// commits what it has.
+pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, stopped: CancellationToken) {
+    let mut batch = Vec::with_capacity(LARGEST_BATCH);
+    loop {
+        let received = tokio::select! {
+            biased;
+            received = jobs.recv_many(&mut batch, LARGEST_BATCH) => received,
+            () = stopped.cancelled(), if !jobs.is_closed() => {
+                jobs.close();
+                continue;
+            }
+        };
+        if received == 0 {
+            return;
+        }
+        let (writes, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|job| (job.write, job.reply)).unzip();
+        let size = writes.len();
+        let result = store.commit(writes).await;
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred writes")]
+        metrics::histogram!("switchboard_history_batch_size").record(size as f64);
+        match result {
+            // A caller that is gone has lost its answer, not its write.
+            Ok(written) => replies.into_iter().zip(written).for_each(|(reply, written)| drop(reply.send(Ok(written)))),
+            Err(error) => {
+                let error = HistoryError::from(error);
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
+            }
+        }
+    }
+}

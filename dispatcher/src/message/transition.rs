@@ -1,0 +1,154 @@
+//! The state machine. Every change of a message goes through here, whichever way it came: the vendor's answer to a send,
+//! a callback, a look-up.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use switchboard_providers::model::{Failure, ReportedStatus};
+
+use super::{EventKind, Message, Receipt, Route, State, Status, event::Event};
+
+/// What a send came to.
+#[derive(Clone, Debug)]
+pub enum Settlement {
+    /// The vendor has the message.
+    Accepted {
+        /// The vendor's id.
+        provider_message_id: String,
+        /// When the vendor says it accepted it.
+        accept_time: Option<DateTime<Utc>>,
+    },
+    /// The vendor certainly does not have it, and nobody else will be asked.
+    Refused(Failure),
+    /// Nobody knows.
+    InDoubt(Failure),
+    /// The vendor certainly does not have it, and another one is asked.
+    Failover {
+        /// The other way.
+        route: Route,
+        /// Why not the first.
+        failure: Failure,
+    },
+}
+
+/// What a vendor said about a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The vendor's id; empty if it gave none.
+    pub provider_message_id: String,
+    /// `None`: an unknown word.
+    pub status: Option<ReportedStatus>,
+    /// The word as it came.
+    pub provider_status: String,
+    /// Why, if it failed.
+    pub failure: Option<Failure>,
+    /// When it happened, to the microsecond.
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    pub occur_time: DateTime<Utc>,
+}
+
+/// What a report did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The message moved.
+    Moved,
+    /// It is past that already; written to the timeline.
+    Stale,
+    /// Another final result than the first; written to the timeline.
+    Conflict,
+    /// A word that no document names; written to the timeline.
+    Unknown,
+}
+
+impl Message {
+    /// Applies what a send came to. A callback may have overtaken it: then only what is missing is added.
+    pub fn settle(&mut self, settlement: Settlement, at: DateTime<Utc>) {
+        match settlement {
+            Settlement::Accepted { provider_message_id, accept_time } => {
+                let receipt = Receipt { provider_message_id, accept_time: accept_time.unwrap_or(at) };
+                match &mut self.state {
+                    State::Requested | State::InDoubt | State::Unresolved(None) => self.state = State::Queued(receipt),
+                    State::Queued(known) | State::Sent(known) | State::Delivered { receipt: known, .. } => *known = receipt,
+                    State::Failed { receipt: known, .. } | State::Unresolved(known) => *known = Some(receipt),
+                }
+                self.note(EventKind::Accepted, at, "", None);
+            }
+            Settlement::Refused(failure) => {
+                if matches!(self.state, State::Requested | State::InDoubt) {
+                    self.state = State::Failed { receipt: None, failure: failure.clone(), result_time: at };
+                    self.note(EventKind::Refused, at, failure.detail.clone(), Some(failure));
+                } else {
+                    self.note(EventKind::Conflict, at, "the vendor refused what it has already reported on", Some(failure));
+                }
+            }
+            Settlement::InDoubt(failure) => {
+                if matches!(self.state, State::Requested) {
+                    self.state = State::InDoubt;
+                }
+                self.note(EventKind::InDoubt, at, failure.detail.clone(), Some(failure));
+            }
+            Settlement::Failover { route, failure } => {
+                let detail = format!("{} → {}: {}", self.route.provider, route.provider, failure.detail);
+                self.route = route;
+                self.note(EventKind::Failover, at, detail, Some(failure));
+            }
+        }
+    }
+
+    /// Applies what a vendor said later.
+    pub fn report(&mut self, report: &Report, at: DateTime<Utc>) -> Applied {
+        let (applied, next) = self.judge(report, at);
+        if let Some(next) = next {
+            self.state = next;
+        }
+        let kind = match applied {
+            Applied::Moved => EventKind::Reported,
+            Applied::Stale => EventKind::Stale,
+            Applied::Conflict => EventKind::Conflict,
+            Applied::Unknown => EventKind::UnknownStatus,
+        };
+        self.push(Event {
+            kind,
+            status: self.state.status(),
+            occur_time: report.occur_time,
+            record_time: at,
+            provider: self.route.provider.clone(),
+            detail: report.provider_status.clone(),
+            failure: report.failure.clone(),
+        });
+        applied
+    }
+
+    /// Forward only; the first final result stays.
+    fn judge(&self, report: &Report, at: DateTime<Utc>) -> (Applied, Option<State>) {
+        let Some(reported) = report.status else { return (Applied::Unknown, None) };
+        if self.state.is_final() {
+            let same = matches!(
+                (self.state.status(), reported),
+                (Status::Delivered, ReportedStatus::Delivered) | (Status::Failed, ReportedStatus::Failed)
+            );
+            let contradicts = !same && matches!(reported, ReportedStatus::Delivered | ReportedStatus::Failed);
+            return (if contradicts { Applied::Conflict } else { Applied::Stale }, None);
+        }
+        let receipt = || match self.state.receipt() {
+            Some(receipt) => receipt.clone(),
+            None => Receipt { provider_message_id: report.provider_message_id.clone(), accept_time: at },
+        };
+        let next = match (reported, self.state.status()) {
+            (ReportedStatus::Delivered, _) => State::Delivered { receipt: receipt(), result_time: report.occur_time },
+            (ReportedStatus::Failed, _) => State::Failed {
+                receipt: Some(receipt()),
+                failure: report.failure.clone().unwrap_or_else(unexplained),
+                result_time: report.occur_time,
+            },
+            (ReportedStatus::Sent, Status::Requested | Status::InDoubt | Status::Queued) => State::Sent(receipt()),
+            (ReportedStatus::Queued, Status::Requested | Status::InDoubt) => State::Queued(receipt()),
+            (ReportedStatus::Sent | ReportedStatus::Queued, _) => return (Applied::Stale, None),
+        };
+        (Applied::Moved, Some(next))
+    }
+}
+
+fn unexplained() -> Failure {
+    use switchboard_providers::model::FailureCode;
+    Failure::new(FailureCode::Unknown, "", "the vendor reported a failure without a reason", false)
+}

@@ -1,0 +1,102 @@
+//! The mappings in memory: read by every send without a lock, written by the watch.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use papaya::HashMap;
+use tokio::time::Instant;
+
+use super::Entry;
+
+/// What is known of an organisation, and since when it has been known to be so.
+#[derive(Clone)]
+pub(super) struct Slot {
+    /// `None`: there is no such organisation.
+    pub(super) entry: Option<Arc<Entry>>,
+    /// When config-service last said so other than by the stream.
+    pub(super) confirmed: Instant,
+}
+
+/// Absent organisations remembered at most; a caller that makes up ids must not fill the memory.
+const MOST_ABSENT: usize = 10_000;
+
+/// All mappings. A snapshot replaces the map as a whole; a change replaces one entry.
+pub(super) struct Cache {
+    current: ArcSwap<Generation>,
+}
+
+struct Generation {
+    epoch: String,
+    known: HashMap<String, Slot>,
+    absent: HashMap<String, Slot>,
+}
+
+impl Cache {
+    pub(super) fn new() -> Self {
+        let empty = Generation { epoch: String::new(), known: HashMap::new(), absent: HashMap::new() };
+        Self { current: ArcSwap::from_pointee(empty) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.load().known.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.current.load().known.len()
+    }
+
+    pub(super) fn get(&self, organization_id: &str) -> Option<Slot> {
+        let current = self.current.load();
+        let known = current.known.pin().get(organization_id).cloned();
+        known.or_else(|| current.absent.pin().get(organization_id).cloned())
+    }
+
+    /// Replaces everything.
+    pub(super) fn replace_all(&self, epoch: String, entries: Vec<Entry>, now: Instant) {
+        let known = HashMap::with_capacity(entries.len());
+        {
+            let pinned = known.pin();
+            for entry in entries {
+                pinned.insert(entry.organization_id.clone(), Slot { entry: Some(Arc::new(entry)), confirmed: now });
+            }
+        }
+        self.current.store(Arc::new(Generation { epoch, known, absent: HashMap::new() }));
+    }
+
+    /// Replaces one entry; never by an older one of the same epoch.
+    pub(super) fn put(&self, epoch: Option<&str>, entry: Entry, now: Instant) {
+        let current = self.current.load();
+        if epoch.is_some_and(|epoch| !current.epoch.is_empty() && epoch != current.epoch) {
+            // Of another life of the store: the stream will bring a snapshot.
+            return;
+        }
+        current.absent.pin().remove(&entry.organization_id);
+        let slot = Slot { entry: Some(Arc::new(entry)), confirmed: now };
+        let Some(new) = slot.entry.clone() else { return };
+        let pinned = current.known.pin();
+        pinned.update_or_insert_with(
+            new.organization_id.clone(),
+            |known| match &known.entry {
+                Some(known) if known.revision > new.revision => Slot { entry: Some(Arc::clone(known)), confirmed: now },
+                _ => slot.clone(),
+            },
+            || slot.clone(),
+        );
+    }
+
+    /// Forgets one entry.
+    pub(super) fn remove(&self, organization_id: &str) {
+        self.current.load().known.pin().remove(organization_id);
+    }
+
+    /// Remembers that there is no such organisation.
+    pub(super) fn put_absent(&self, organization_id: &str, now: Instant) {
+        let current = self.current.load();
+        current.known.pin().remove(organization_id);
+        let absent = current.absent.pin();
+        if absent.len() >= MOST_ABSENT {
+            absent.clear();
+        }
+        absent.insert(organization_id.to_owned(), Slot { entry: None, confirmed: now });
+    }
+}

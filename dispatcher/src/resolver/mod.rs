@@ -1,0 +1,165 @@
+//! Which organisation is mapped to what, from memory.
+//!
+//! The watch keeps the cache in step. As long as it is proven healthy, memory is the truth and a look-up costs no I/O.
+//! When it is not, entries are good for the TTL after the stream was last heard; then each is asked for again, once for
+//! all who wait; and when config-service cannot be reached the last known entry serves, loudly, up to the maximum
+//! staleness.
+
+mod cache;
+mod choose;
+mod entry;
+mod refresh;
+mod sink;
+
+use std::{sync::Arc, time::Duration};
+
+use switchboard_providers::Registry;
+use switchboard_runtime::{
+    Lifecycle,
+    grpc::client::AuthorizedChannel,
+    http::Check,
+    watch_client::{self, Subscriber, WatchStatus},
+};
+use tokio::time::Instant;
+
+use self::{cache::{Cache, Slot}, refresh::Refresh, sink::Sink};
+use crate::outbound::Lanes;
+
+pub use choose::{Choice, Unroutable};
+pub use entry::{Account, Canary, Entry};
+
+/// The reserved organisation whose account serves whoever has no mapping.
+pub const DEFAULT_ORGANIZATION: &str = "default";
+
+/// How long what is in memory may be believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// Without a healthy stream, how long an entry is good before it is asked for again.
+    pub cache_ttl: Duration,
+    /// How long an entry serves when config-service cannot be reached.
+    pub max_stale: Duration,
+    /// Whether organisations that config-service does not know are refused instead of served by the default account.
+    pub require_known_organization: bool,
+}
+
+/// Why an organisation's mapping is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// Nothing in memory that may be believed, and config-service cannot be reached.
+    #[error("the mapping of organisation {organization_id} is not known: config-service cannot be reached and nothing recent enough is in memory")]
+    Unavailable {
+        /// The organisation.
+        organization_id: String,
+    },
+    /// There is no such organisation, and only known ones are served.
+    #[error("there is no organisation {0}")]
+    UnknownOrganization(String),
+    /// Neither a mapping nor a platform default.
+    #[error("the organisation {0} has no mapping, and the reserved organisation `default` has no vendor account that could serve it")]
+    NoDefault(String),
+}
+
+/// The mappings in memory.
+pub struct Resolver {
+    cache: Arc<Cache>,
+    status: Arc<WatchStatus>,
+    refresh: Refresh,
+    freshness: Freshness,
+}
+
+impl Resolver {
+    /// Starts following config-service.
+    pub fn start(
+        subscriber: Subscriber,
+        channel: AuthorizedChannel,
+        registry: Registry,
+        lanes: Arc<Lanes>,
+        freshness: Freshness,
+        lifecycle: &Lifecycle,
+        check: Check,
+    ) -> Self {
+        let cache = Arc::new(Cache::new());
+        let sink = Arc::new(Sink { cache: Arc::clone(&cache), registry, lanes });
+        let refresh = Refresh::new(channel.clone(), Arc::clone(&sink));
+        let status = watch_client::spawn(subscriber, channel, sink, lifecycle, check);
+        Self { cache, status, refresh, freshness }
+    }
+
+    /// The entry that serves an organisation: its own, or the platform default's if it has no mapping.
+    ///
+    /// # Errors
+    ///
+    /// When the mapping is not known.
+    pub async fn resolve(&self, organization_id: &str) -> Result<Arc<Entry>, ResolveError> {
+        match self.entry(organization_id).await? {
+            Some(entry) if entry.primary.is_some() => return Ok(entry),
+            None if self.freshness.require_known_organization => {
+                return Err(ResolveError::UnknownOrganization(organization_id.to_owned()));
+            }
+            _ => {}
+        }
+        match self.entry(DEFAULT_ORGANIZATION).await? {
+            Some(entry) if entry.primary.is_some() => Ok(entry),
+            _ => Err(ResolveError::NoDefault(organization_id.to_owned())),
+        }
+    }
+
+    /// What is known of an organisation; `None`: it does not exist.
+    async fn entry(&self, organization_id: &str) -> Result<Option<Arc<Entry>>, ResolveError> {
+        let now = Instant::now();
+        let known = self.cache.get(organization_id);
+        if self.status.is_healthy(now) {
+            count("memory");
+            return Ok(known.and_then(|slot| slot.entry));
+        }
+        let age = known.as_ref().map(|slot| self.age(slot, now));
+        if let (Some(slot), Some(age)) = (&known, age) {
+            if age < self.freshness.cache_ttl {
+                count("memory");
+                return Ok(slot.entry.clone());
+            }
+        }
+        match self.refresh.once(organization_id).await {
+            Ok(entry) => {
+                count("refreshed");
+                Ok(entry)
+            }
+            Err(_) => self.last_known(organization_id, known, age),
+        }
+    }
+
+    /// Config-service cannot be reached: what was known last, up to the maximum staleness.
+    fn last_known(
+        &self,
+        organization_id: &str,
+        known: Option<Slot>,
+        age: Option<Duration>,
+    ) -> Result<Option<Arc<Entry>>, ResolveError> {
+        let heard = self.status.last_heard().map(|heard| heard.elapsed());
+        match (known, age.or(heard)) {
+            (Some(slot), Some(age)) if age < self.freshness.max_stale => {
+                count("stale");
+                Ok(slot.entry)
+            }
+            // The last snapshot did not have it, so it had no mapping then.
+            (None, Some(age)) if age < self.freshness.max_stale && !self.cache.is_empty() => {
+                count("stale");
+                Ok(None)
+            }
+            _ => {
+                count("unavailable");
+                Err(ResolveError::Unavailable { organization_id: organization_id.to_owned() })
+            }
+        }
+    }
+
+    /// How long ago an entry was last known to be so: by the stream, which brings every change, or by asking.
+    fn age(&self, slot: &Slot, now: Instant) -> Duration {
+        let heard = self.status.last_heard().unwrap_or(slot.confirmed);
+        now.duration_since(heard.max(slot.confirmed))
+    }
+}
+
+fn count(source: &'static str) {
+    metrics::counter!("switchboard_resolver_answers_total", "source" => source).increment(1);
+}

@@ -1,0 +1,90 @@
+//! Asking config-service for one organisation: the safety net under the watch.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{FutureExt as _, future::{BoxFuture, Shared}};
+use switchboard_proto::config::v1::{ResolveOrganizationRequest, config_watch_service_client::ConfigWatchServiceClient};
+use switchboard_runtime::grpc::client::AuthorizedChannel;
+use tokio::time::Instant;
+
+use super::{Entry, sink::Sink};
+
+/// How long config-service may take; a send waits for it.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long nobody asks again after it could not be reached.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Config-service could not be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unreachable;
+
+type Answer = Result<Option<Arc<Entry>>, Unreachable>;
+
+/// Asks, once for all who wait for the same organisation.
+pub(super) struct Refresh {
+    client: ConfigWatchServiceClient<AuthorizedChannel>,
+    sink: Arc<Sink>,
+    under_way: Arc<Mutex<HashMap<String, Shared<BoxFuture<'static, Answer>>>>>,
+    failed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Refresh {
+    pub(super) fn new(channel: AuthorizedChannel, sink: Arc<Sink>) -> Self {
+        Self {
+            client: ConfigWatchServiceClient::new(channel),
+            sink,
+            under_way: Arc::default(),
+            failed: Arc::default(),
+        }
+    }
+
+    /// The organisation's entry as config-service has it now; it is in the cache when this returns.
+    pub(super) async fn once(&self, organization_id: &str) -> Answer {
+        let failed = *lock(&self.failed);
+        if failed.is_some_and(|failed| failed.elapsed() < PAUSE) {
+            return Err(Unreachable);
+        }
+        let answer = {
+            let mut under_way = lock(&self.under_way);
+            match under_way.get(organization_id) {
+                Some(answer) => answer.clone(),
+                None => {
+                    let answer = self.ask(organization_id.to_owned()).boxed().shared();
+                    under_way.insert(organization_id.to_owned(), answer.clone());
+                    answer
+                }
+            }
+        };
+        let result = answer.await;
+        lock(&self.under_way).remove(organization_id);
+        result
+    }
+
+    fn ask(&self, organization_id: String) -> impl Future<Output = Answer> + Send + 'static {
+        let (mut client, sink, failed) = (self.client.clone(), Arc::clone(&self.sink), Arc::clone(&self.failed));
+        async move {
+            let request = ResolveOrganizationRequest { organization_id: organization_id.clone() };
+            let answer = tokio::time::timeout(PATIENCE, client.resolve_organization(request)).await;
+            let Ok(Ok(response)) = answer else {
+                *lock(&failed) = Some(Instant::now());
+                tracing::warn!("config-service cannot be asked for a mapping; the last known ones serve");
+                return Err(Unreachable);
+            };
+            let response = response.into_inner();
+            let now = Instant::now();
+            match response.entry {
+                Some(entry) => sink.cache.put(Some(&response.epoch), sink.open(entry), now),
+                None => sink.cache.put_absent(&organization_id, now),
+            }
+            Ok(sink.cache.get(&organization_id).and_then(|slot| slot.entry))
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,116 @@
+//! What the watch writes into the cache: the door through which proto entries come in.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use switchboard_proto::config::v1 as proto;
+use switchboard_providers::{
+    Credentials, Registry,
+    model::{Channel, Sender},
+};
+use switchboard_runtime::watch_client::{Position, Refused, WatchSink};
+use tokio::time::Instant;
+
+use super::{Account, Canary, Entry, cache::Cache};
+use crate::outbound::Lanes;
+
+/// Turns what config-service says into entries, and puts them into the cache.
+pub(super) struct Sink {
+    pub(super) cache: Arc<Cache>,
+    pub(super) registry: Registry,
+    pub(super) lanes: Arc<Lanes>,
+}
+
+impl WatchSink for Sink {
+    fn replace_all(&self, entries: Vec<proto::OrganizationEntry>, position: &Position) -> Result<(), Refused> {
+        let entries: Vec<Entry> = entries.into_iter().map(|entry| self.open(entry)).collect();
+        tracing::info!(organizations = entries.len(), revision = position.revision, "snapshot of the mappings applied");
+        self.cache.replace_all(position.epoch.clone(), entries, Instant::now());
+        self.gauge();
+        Ok(())
+    }
+
+    fn apply(&self, change: proto::Change) -> Result<(), Refused> {
+        match change.entry {
+            Some(entry) => self.cache.put(None, self.open(entry), Instant::now()),
+            None => self.cache.remove(&change.organization_id),
+        }
+        self.gauge();
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cache.is_empty()
+    }
+}
+
+impl Sink {
+    /// An entry with its accounts opened. An account that cannot be opened is left out, loudly: it stops that
+    /// organisation's sends through that vendor, and nothing else.
+    pub(super) fn open(&self, entry: proto::OrganizationEntry) -> Entry {
+        let proto::OrganizationEntry { organization_id, routing, accounts, revision } = entry;
+        let routing = routing.unwrap_or_default();
+        let accounts: BTreeMap<_, _> = accounts
+            .into_iter()
+            .filter_map(|account| {
+                let provider = account.provider.clone();
+                match self.open_account(&organization_id, account) {
+                    Ok(account) => Some((provider, Arc::new(account))),
+                    Err(why) => {
+                        tracing::error!(organization_id, provider, why, "a vendor account cannot be used");
+                        metrics::counter!("switchboard_unusable_accounts_total", "provider" => provider).increment(1);
+                        None
+                    }
+                }
+            })
+            .collect();
+        let overrides = routing.channel_overrides.into_iter();
+        Entry {
+            revision,
+            primary: Some(routing.primary).filter(|primary| !primary.is_empty()),
+            channel_overrides: overrides.filter_map(|over| Some((channel(over.channel())?, over.provider))).collect(),
+            failover: routing.failover,
+            canary: routing.canary.and_then(|canary| {
+                let percent = u8::try_from(canary.percent).ok().filter(|percent| (1..=100).contains(percent))?;
+                Some(Canary { provider: canary.provider, percent })
+            }),
+            accounts,
+            organization_id,
+        }
+    }
+
+    fn open_account(&self, organization_id: &str, account: proto::ProviderAccount) -> Result<Account, String> {
+        let vendor = self.registry.get(&account.provider).ok_or("this version does not know the vendor")?;
+        let descriptor = vendor.descriptor();
+        let credentials: Credentials = account.credentials.into_iter().collect();
+        let provider = vendor.open(&credentials).map_err(|error| error.to_string())?;
+        let default_sender = credentials
+            .get(descriptor.form.default_sender_field)
+            .map(Sender::parse)
+            .transpose()
+            .map_err(|error| format!("the default sender {error}"))?;
+        Ok(Account {
+            organization_id: organization_id.to_owned(),
+            vendor: descriptor,
+            lane: self.lanes.lane(descriptor.code, &account.provider_account, provider),
+            provider_account: account.provider_account,
+            version: account.version,
+            default_sender,
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    fn gauge(&self) {
+        metrics::gauge!("switchboard_resolver_entries").set(self.cache.len() as f64);
+    }
+}
+
+fn channel(channel: switchboard_proto::common::v1::Channel) -> Option<Channel> {
+    use switchboard_proto::common::v1::Channel as Proto;
+    match channel {
+        Proto::Unspecified => None,
+        Proto::Sms => Some(Channel::Sms),
+        Proto::Lms => Some(Channel::Lms),
+        Proto::Mms => Some(Channel::Mms),
+        Proto::Alimtalk => Some(Channel::Alimtalk),
+    }
+}

@@ -1,0 +1,325 @@
+//! Decides what writes do. Pure: an engine fills it with what is stored, applies the writes in order, and stores what
+//! has changed, all in one transaction. So every engine behaves alike, and the rules stand in one place.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{Fingerprint, NewMessage, StatusOutcome, StatusUpdate, Write, Written};
+use crate::message::{Applied, Message, Settlement, State, Status};
+
+/// What an engine has to load before the ledger can decide.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Messages by our id.
+    pub message_ids: Vec<String>,
+    /// Messages by vendor and the vendor's id: for reports without our id.
+    pub provider_ids: Vec<(String, String)>,
+    /// Requests by organisation and request id.
+    pub request_ids: Vec<(String, String)>,
+    /// Parked reports by the vendor's id: for messages that learn it now.
+    pub parked: Vec<String>,
+}
+
+impl Needs {
+    /// What these writes need.
+    pub fn of(writes: &[Write]) -> Self {
+        let mut needs = Self::default();
+        for write in writes {
+            match write {
+                Write::Record(new) if !new.message.request_id.is_empty() => {
+                    needs.request_ids.push((new.message.organization_id.clone(), new.message.request_id.clone()));
+                }
+                Write::Record(_) => {}
+                Write::Settle { message_id, settlement, .. } => {
+                    needs.message_ids.push(message_id.clone());
+                    if let Settlement::Accepted { provider_message_id, .. } = settlement {
+                        needs.parked.push(provider_message_id.clone());
+                    }
+                }
+                Write::Report(update) => {
+                    if update.client_reference.is_empty() {
+                        needs.provider_ids.push((update.provider.clone(), update.report.provider_message_id.clone()));
+                    } else {
+                        needs.message_ids.push(update.client_reference.clone());
+                    }
+                }
+            }
+        }
+        needs.message_ids.sort_unstable();
+        needs.message_ids.dedup();
+        needs
+    }
+}
+
+/// What is stored.
+#[derive(Default)]
+pub struct Ledger {
+    /// How long after its last move a message must be looked after.
+    pub reconcile_after: Duration,
+    messages: HashMap<String, Entry>,
+    by_provider_id: HashMap<(String, String), String>,
+    requests: HashMap<(String, String), (Fingerprint, String)>,
+    keys: HashSet<String>,
+    parked: HashMap<String, Vec<StatusUpdate>>,
+    effects: Effects,
+}
+
+struct Entry {
+    message: Message,
+    change: Change,
+}
+
+#[derive(PartialEq, Eq)]
+enum Change {
+    None,
+    New,
+    Updated,
+}
+
+/// What an engine has to store.
+#[derive(Default)]
+pub struct Effects {
+    /// New messages, in the order in which they were recorded.
+    pub inserts: Vec<Message>,
+    /// Messages that changed.
+    pub updates: Vec<Message>,
+    /// New request ids.
+    pub requests: Vec<NewRequest>,
+    /// New event keys, each with the message it was applied to (empty: parked) and the time.
+    pub event_keys: Vec<(String, String, DateTime<Utc>)>,
+    /// Reports to park.
+    pub park: Vec<StatusUpdate>,
+    /// Keys of parked reports that have been applied.
+    pub unpark: Vec<String>,
+}
+
+/// A request id and what it made.
+pub struct NewRequest {
+    /// The organisation.
+    pub organization_id: String,
+    /// The request id.
+    pub request_id: String,
+    /// Over the content.
+    pub fingerprint: Fingerprint,
+    /// The message it made.
+    pub message_id: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl Ledger {
+    /// An empty one.
+    pub fn new(reconcile_after: Duration) -> Self {
+        Self { reconcile_after, ..Self::default() }
+    }
+
+    /// A stored message.
+    pub fn know_message(&mut self, message: Message) {
+        self.index(&message);
+        self.messages.insert(message.id.clone(), Entry { message, change: Change::None });
+    }
+
+    /// A stored request id; its message must be known too.
+    pub fn know_request(&mut self, organization_id: String, request_id: String, fingerprint: Fingerprint, message_id: String) {
+        self.requests.insert((organization_id, request_id), (fingerprint, message_id));
+    }
+
+    /// A stored event key.
+    pub fn know_event_key(&mut self, key: String) {
+        self.keys.insert(key);
+    }
+
+    /// A parked report.
+    pub fn know_parked(&mut self, update: StatusUpdate) {
+        self.parked.entry(update.report.provider_message_id.clone()).or_default().push(update);
+    }
+
+    /// The event keys that must be known before these writes are applied. Ask once the messages are known.
+    pub fn event_keys(&self, writes: &[Write]) -> Vec<String> {
+        let updates = writes.iter().filter_map(|write| match write {
+            Write::Report(update) => Some(update),
+            _ => None,
+        });
+        updates.map(|update| scoped_key(update, self.meant(update))).collect()
+    }
+
+    /// The message that a report is about. Our reference wins over the vendor's id.
+    fn meant(&self, update: &StatusUpdate) -> Option<&Message> {
+        let message_id = if update.client_reference.is_empty() {
+            self.by_provider_id.get(&(update.provider.clone(), update.report.provider_message_id.clone()))?
+        } else {
+            &update.client_reference
+        };
+        self.messages.get(message_id).map(|entry| &entry.message)
+    }
+
+    /// Decides one write.
+    pub fn apply(&mut self, write: Write) -> Written {
+        match write {
+            Write::Record(new) => self.record(*new),
+            Write::Settle { message_id, settlement, at } => {
+                let Some(entry) = self.messages.get_mut(&message_id) else { return Written::Missing };
+                entry.message.settle(settlement, at);
+                self.touch(&message_id, at);
+                self.unpark(&message_id, at);
+                match self.messages.get(&message_id) {
+                    Some(entry) => Written::Settled(Box::new(entry.message.clone())),
+                    None => Written::Missing,
+                }
+            }
+            Write::Report(update) => self.report(*update),
+        }
+    }
+
+    /// What has to be stored.
+    pub fn into_effects(mut self) -> Effects {
+        let mut changed: Vec<Entry> = self.messages.into_values().filter(|entry| entry.change != Change::None).collect();
+        // Always in the order of their ids, so that two replicas never lock rows crosswise.
+        changed.sort_unstable_by(|a, b| a.message.id.cmp(&b.message.id));
+        for entry in changed {
+            match entry.change {
+                Change::New => self.effects.inserts.push(entry.message),
+                _ => self.effects.updates.push(entry.message),
+            }
+        }
+        self.effects
+    }
+
+    fn record(&mut self, new: NewMessage) -> Written {
+        let NewMessage { mut message, fingerprint } = new;
+        if !message.request_id.is_empty() {
+            let key = (message.organization_id.clone(), message.request_id.clone());
+            if let Some((known, message_id)) = self.requests.get(&key) {
+                return match self.messages.get(message_id) {
+                    Some(entry) if *known == fingerprint => Written::Existing(Box::new(entry.message.clone())),
+                    _ => Written::RequestIdReused { message_id: message_id.clone() },
+                };
+            }
+            self.effects.requests.push(NewRequest {
+                organization_id: key.0.clone(),
+                request_id: key.1.clone(),
+                fingerprint,
+                message_id: message.id.clone(),
+                at: message.create_time,
+            });
+            self.requests.insert(key, (fingerprint, message.id.clone()));
+        }
+        message.due_time = Some(message.create_time + self.reconcile_after);
+        self.messages.insert(message.id.clone(), Entry { message, change: Change::New });
+        Written::Recorded
+    }
+
+    fn report(&mut self, update: StatusUpdate) -> Written {
+        let reported = |outcome, message_id: &str, status| Written::Reported { outcome, message_id: message_id.to_owned(), status };
+        let message_id = self.meant(&update).map(|message| message.id.clone());
+        let Some((message_id, entry)) = message_id.and_then(|id| self.messages.get(&id).map(|entry| (id, entry))) else {
+            let key = scoped_key(&update, None);
+            if self.keys.insert(key.clone()) {
+                self.effects.event_keys.push((key, String::new(), update.at));
+                self.effects.park.push(update);
+                return reported(StatusOutcome::Parked, "", None);
+            }
+            return reported(StatusOutcome::Duplicate, "", None);
+        };
+        let status = entry.message.state.status();
+        if !speaks_for(&update, &entry.message) {
+            return reported(StatusOutcome::Foreign, "", None);
+        }
+        let key = scoped_key(&update, Some(&entry.message));
+        if !self.keys.insert(key.clone()) {
+            return reported(StatusOutcome::Duplicate, &message_id, Some(status));
+        }
+        self.effects.event_keys.push((key, message_id.clone(), update.at));
+        let (applied, status) = self.apply_report(&message_id, &update);
+        let outcome = match applied {
+            Applied::Moved | Applied::Unknown => StatusOutcome::Applied,
+            Applied::Stale | Applied::Conflict => StatusOutcome::Stale,
+        };
+        reported(outcome, &message_id, Some(status))
+    }
+
+    fn apply_report(&mut self, message_id: &str, update: &StatusUpdate) -> (Applied, Status) {
+        let applied = match self.messages.get_mut(message_id) {
+            Some(entry) => entry.message.report(&update.report, update.at),
+            None => Applied::Stale,
+        };
+        self.touch(message_id, update.at);
+        let status = self.messages.get(message_id).map_or(Status::Requested, |e| e.message.state.status());
+        (applied, status)
+    }
+
+    /// Applies reports that came before the message was known by the vendor's id.
+    fn unpark(&mut self, message_id: &str, at: DateTime<Utc>) {
+        let Some(entry) = self.messages.get(message_id) else { return };
+        let Some(receipt) = entry.message.state.receipt() else { return };
+        let Some(waiting) = self.parked.remove(&receipt.provider_message_id) else { return };
+        for mut update in waiting {
+            let Some(entry) = self.messages.get(message_id) else { return };
+            if speaks_for(&update, &entry.message) {
+                self.effects.unpark.push(scoped_key(&update, None));
+                let key = scoped_key(&update, Some(&entry.message));
+                if self.keys.insert(key.clone()) {
+                    self.effects.event_keys.push((key, message_id.to_owned(), at));
+                    update.at = at;
+                    self.apply_report(message_id, &update);
+                }
+            }
+        }
+    }
+
+    /// Marks a message as changed and says when it must be looked after next.
+    fn touch(&mut self, message_id: &str, at: DateTime<Utc>) {
+        let Some(entry) = self.messages.get_mut(message_id) else { return };
+        if entry.change == Change::None {
+            entry.change = Change::Updated;
+        }
+        let waits = !entry.message.state.is_final() && !matches!(entry.message.state, State::Unresolved(_));
+        entry.message.due_time = waits.then(|| at + self.reconcile_after);
+        entry.message.checks = 0;
+        let message = entry.message.clone();
+        self.index(&message);
+    }
+
+    fn index(&mut self, message: &Message) {
+        if let Some(receipt) = message.state.receipt() {
+            let key = (message.route.provider.clone(), receipt.provider_message_id.clone());
+            self.by_provider_id.insert(key, message.id.clone());
+        }
+    }
+}
+
+/// Whether whoever vouches for a report may speak for a message: only the account that it was sent through, and, where
+/// organisations share an account by name, only with the secret of the one whose account it is.
+fn speaks_for(update: &StatusUpdate, message: &Message) -> bool {
+    message.route.provider == update.provider
+        && message.route.provider_account == update.provider_account
+        && (update.organization_ids.is_empty() || update.organization_ids.contains(&message.route.account_organization_id))
+}
+
+/// The key under which an event is remembered. It holds the owner of the account (for a report without a message:
+/// whoever vouches for it), so that a forged event never uses up the key of the true one.
+pub fn scoped_key(update: &StatusUpdate, message: Option<&Message>) -> String {
+    use ring::digest::{Context, SHA256};
+    let mut digest = Context::new(&SHA256);
+    let mut part = |part: &str| {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    };
+    part(&update.provider);
+    part(&update.provider_account);
+    part(&update.event_key);
+    match message {
+        Some(message) => part(&message.route.account_organization_id),
+        None => {
+            part("parked");
+            let mut organizations = update.organization_ids.clone();
+            organizations.sort_unstable();
+            organizations.iter().for_each(|organization| part(organization));
+        }
+    }
+    hex::encode(digest.finish())
+}

@@ -1,0 +1,113 @@
+//! Where messages are kept.
+//!
+//! [`Store`] speaks the domain: it commits [`Write`]s, each a thing that happened to a message, many in one transaction
+//! (group commit), and it answers what the services ask. What a write *does* is decided in one place for every engine,
+//! [`ledger`]; an engine loads what the ledger needs, lets it decide, and stores what it decided.
+//!
+//! To add an engine: implement [`Store`] over [`ledger::Ledger`], add its migrations, and add one line to the list of the
+//! conformance suite.
+
+pub mod ledger;
+pub mod sqlite;
+mod writes;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use switchboard_providers::model::Channel;
+
+use crate::message::{Message, Status};
+
+pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
+
+/// Where messages are kept.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Commits writes in one transaction, in their order. What each came to, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was committed.
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError>;
+
+    /// One message.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError>;
+
+    /// The message that a request id made, with the fingerprint of its content.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn by_request_id(&self, organization_id: &str, request_id: &str) -> Result<Option<(Message, Fingerprint)>, StoreError>;
+
+    /// A page of an organisation's messages, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, StoreError>;
+
+    /// Messages that somebody must look after by now, the longest due first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError>;
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// SHA-256 over a request's content.
+pub type Fingerprint = [u8; 32];
+
+/// A page of messages to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Whose messages.
+    pub organization_id: String,
+    /// Any of these; empty: all.
+    pub statuses: Vec<Status>,
+    /// Carried by this vendor.
+    pub provider: Option<String>,
+    /// Sent to this number, E.164.
+    pub to: Option<String>,
+    /// Of this kind.
+    pub channel: Option<Channel>,
+    /// Recorded at or after.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Recorded before.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Only what is not final.
+    pub open_only: bool,
+    /// Everything older than this message: its time and id.
+    pub after: Option<(DateTime<Utc>, String)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine failed or cannot be reached; nothing was committed.
+    #[error("the history cannot be reached or failed: {0}")]
+    Unavailable(#[from] sqlx::Error),
+    /// A row that makes no sense.
+    #[error("message {message_id} is stored in a form that makes no sense: {why}")]
+    Inconsistent {
+        /// Which.
+        message_id: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the history's schema cannot be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}

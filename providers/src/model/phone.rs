@@ -1,0 +1,235 @@
+//! Phone numbers as Korean operators type them.
+//!
+//! libphonenumber knows the numbering plan; the checks before it refuse what it would bend into shape (letters become
+//! digits in it, a mobile number that lost a digit becomes a landline).
+
+use std::fmt;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, enums::Region};
+use unicode_normalization::UnicodeNormalization;
+
+/// A Korean number that can be sent to, kept in E.164.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PhoneNumber {
+    e164: String,
+    /// With its leading zero, digits only; the numbering plan's own national form.
+    national: String,
+}
+
+/// A Korean number that can be sent from.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sender {
+    /// A number with an area or mobile prefix.
+    Number(PhoneNumber),
+    /// A representative number (15xx, 16xx, 18xx), eight digits in national form.
+    Representative(String),
+}
+
+/// What is wrong with a number. Never holds the number, which is personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneNumberError {
+    /// Nothing there.
+    #[error("is empty: give a number such as 010-1234-5678")]
+    Empty,
+    /// Something else than digits and the usual punctuation.
+    #[error("holds a letter or a character that belongs in no phone number: use digits, spaces, hyphens and a leading +")]
+    Character,
+    /// Not in the numbering plan.
+    #[error("is not a complete Korean phone number: check its length and prefix, for example 010-1234-5678 or 02-123-4567")]
+    Invalid,
+    /// Another country.
+    #[error("is not a Korean number: only numbers of +82 can be reached")]
+    Foreign,
+    /// A representative number as recipient.
+    #[error("is a representative number (15xx, 16xx, 18xx), which can send but not receive: give a mobile number")]
+    Representative,
+}
+
+impl PhoneNumber {
+    /// Reads a recipient.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and what to do, without the number.
+    pub fn parse(input: &str) -> Result<Self, PhoneNumberError> {
+        match Sender::parse(input)? {
+            Sender::Number(number) => Ok(number),
+            Sender::Representative(_) => Err(PhoneNumberError::Representative),
+        }
+    }
+
+    /// `+821012345678`.
+    pub fn e164(&self) -> &str {
+        &self.e164
+    }
+
+    /// `01012345678`.
+    pub fn national_digits(&self) -> &str {
+        &self.national
+    }
+
+    /// All but the prefix and the last four digits starred: for logs, and for roles that may not see it.
+    pub fn masked(&self) -> String {
+        mask(&self.e164)
+    }
+}
+
+impl Sender {
+    /// Reads a sender.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and what to do, without the number.
+    pub fn parse(input: &str) -> Result<Self, PhoneNumberError> {
+        let typed: String = input.trim().nfkc().collect();
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return Err(PhoneNumberError::Empty);
+        }
+        let plus = typed.starts_with('+');
+        let mut digits = String::with_capacity(typed.len());
+        for (index, character) in typed.char_indices() {
+            match character {
+                '0'..='9' => digits.push(character),
+                '+' if index == 0 => {}
+                // Hyphen, the dashes that word processors make of it, and the usual separators.
+                ' ' | '-' | '.' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
+                _ => return Err(PhoneNumberError::Character),
+            }
+        }
+        let rest_of_mobile = match plus {
+            true if !digits.starts_with("82") => return Err(PhoneNumberError::Foreign),
+            // +82 10 …, and +82 (0)10 … as many write it.
+            true => digits[2..].strip_prefix('0').unwrap_or(&digits[2..]).strip_prefix("10"),
+            false => digits.strip_prefix("010"),
+        };
+        if rest_of_mobile.is_some_and(|rest| rest.len() != 8) {
+            return Err(PhoneNumberError::Invalid);
+        }
+        if !plus && is_representative(&digits) {
+            return Ok(Self::Representative(digits));
+        }
+        if plus && is_representative(&digits[2..]) {
+            return Ok(Self::Representative(digits[2..].to_owned()));
+        }
+        let dialled = if plus { format!("+{digits}") } else { digits };
+        let number = PHONE_NUMBER_UTIL.parse(&dialled, Some(Region::KR)).map_err(|_| PhoneNumberError::Invalid)?;
+        if number.country_code != 82 {
+            return Err(PhoneNumberError::Foreign);
+        }
+        if !number.is_valid_for_region(Region::KR) {
+            return Err(PhoneNumberError::Invalid);
+        }
+        let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+        let national = number.format_as(PhoneNumberFormat::National).chars().filter(char::is_ascii_digit).collect();
+        Ok(Self::Number(PhoneNumber { e164, national }))
+    }
+
+    /// The form in which it is kept: E.164, or the national digits of a representative number.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Number(number) => number.e164(),
+            Self::Representative(digits) => digits,
+        }
+    }
+
+    /// `01012345678`, `15881234`.
+    pub fn national_digits(&self) -> &str {
+        match self {
+            Self::Number(number) => number.national_digits(),
+            Self::Representative(digits) => digits,
+        }
+    }
+
+    /// `+821012345678`, `+8215881234`.
+    pub fn e164(&self) -> String {
+        match self {
+            Self::Number(number) => number.e164().to_owned(),
+            Self::Representative(digits) => format!("+82{digits}"),
+        }
+    }
+}
+
+/// 15xx, 16xx and 18xx with four more digits (Korean numbering plan, nationwide representative numbers).
+fn is_representative(digits: &str) -> bool {
+    digits.len() == 8 && ["15", "16", "18"].iter().any(|prefix| digits.starts_with(prefix))
+}
+
+fn mask(number: &str) -> String {
+    let length = number.chars().count();
+    let keep = 5.min(length.saturating_sub(4));
+    number
+        .chars()
+        .enumerate()
+        .map(|(index, character)| if index < keep || index + 4 >= length { character } else { '*' })
+        .collect()
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask(self.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_operators_type_becomes_e164() {
+        for typed in [
+            "010-1234-5678",
+            "01012345678",
+            " +82 10 1234 5678",
+            "+82 (0)10-1234-5678",
+            "０１０－１２３４－５６７８",
+            "010\u{2013}1234\u{2013}5678",
+        ] {
+            let number = PhoneNumber::parse(typed).unwrap_or_else(|error| panic!("{typed}: {error}"));
+            assert_eq!((number.e164(), number.national_digits()), ("+821012345678", "01012345678"), "{typed}");
+        }
+        assert_eq!(PhoneNumber::parse("02-123-4567").unwrap().e164(), "+8221234567");
+        assert_eq!(PhoneNumber::parse("02-123-4567").unwrap().national_digits(), "021234567");
+        assert_eq!(PhoneNumber::parse("+82 31 123 4567").unwrap().national_digits(), "0311234567");
+        assert_eq!(PhoneNumber::parse("070-1234-5678").unwrap().e164(), "+827012345678");
+    }
+
+    #[test]
+    fn what_is_not_a_korean_number_is_refused() {
+        for (typed, expected) in [
+            ("", PhoneNumberError::Empty),
+            ("  ", PhoneNumberError::Empty),
+            ("010-1234-567", PhoneNumberError::Invalid),
+            ("010-12345-6789", PhoneNumberError::Invalid),
+            ("+82 10 1234 567", PhoneNumberError::Invalid),
+            ("1012345678", PhoneNumberError::Invalid),
+            ("12", PhoneNumberError::Invalid),
+            ("010-CALL-NOW1", PhoneNumberError::Character),
+            ("010 1234 5678 #9", PhoneNumberError::Character),
+            ("+1 212 555 0100", PhoneNumberError::Foreign),
+            ("1588-1234", PhoneNumberError::Representative),
+            ("+82 1588 1234", PhoneNumberError::Representative),
+        ] {
+            assert_eq!(PhoneNumber::parse(typed).unwrap_err(), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn representative_numbers_send_in_their_national_form() {
+        let sender = Sender::parse("1588-1234").unwrap();
+        assert_eq!((sender.as_str(), sender.e164().as_str(), sender.national_digits()), ("15881234", "+8215881234", "15881234"));
+        assert_eq!(Sender::parse("02-123-4567").unwrap().as_str(), "+8221234567");
+    }
+
+    #[test]
+    fn debug_output_is_masked() {
+        let number = PhoneNumber::parse("010-1234-5678").unwrap();
+        assert_eq!(format!("{number:?}"), "+8210****5678");
+    }
+}

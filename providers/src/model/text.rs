@@ -1,0 +1,74 @@
+//! Texts as Korean carriers count them: bytes of CP949 after NFC and with LF line ends.
+
+use encoding_rs::EUC_KR;
+use unicode_normalization::UnicodeNormalization;
+
+/// Longest SMS in CP949 bytes.
+pub const SMS_BYTES: usize = 90;
+/// Longest LMS or MMS text in CP949 bytes.
+pub const LMS_BYTES: usize = 2000;
+/// Longest subject in CP949 bytes.
+pub const SUBJECT_BYTES: usize = 40;
+
+/// A character that CP949 cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the character {character:?} at position {position} cannot be sent in a Korean text message (CP949): remove or replace it")]
+pub struct UnencodableCharacter {
+    /// The character.
+    pub character: char,
+    /// Its position in characters, from 1.
+    pub position: usize,
+}
+
+/// The text as it is sent: NFC (a Mac types decomposed Hangul, which CP949 cannot hold) with LF line ends.
+pub fn normalize(text: &str) -> String {
+    let text: String = text.nfc().collect();
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+/// Length in CP949 bytes.
+///
+/// The WHATWG encoding that `encoding_rs` calls EUC-KR is Windows code page 949, which carriers use.
+///
+/// # Errors
+///
+/// The first character that CP949 cannot hold, with its position.
+pub fn cp949_len(text: &str) -> Result<usize, UnencodableCharacter> {
+    let mut length = 0;
+    let mut buffer = [0_u8; 4];
+    for (index, character) in text.chars().enumerate() {
+        if character.is_ascii() {
+            length += 1;
+            continue;
+        }
+        let (bytes, _, unencodable) = EUC_KR.encode(character.encode_utf8(&mut buffer));
+        if unencodable {
+            return Err(UnencodableCharacter { character, position: index + 1 });
+        }
+        length += bytes.len();
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hangul_counts_two_bytes_and_ascii_one() {
+        assert_eq!(cp949_len("인증번호 123456"), Ok(4 * 2 + 7));
+        // In CP949 but not in plain EUC-KR.
+        assert_eq!(cp949_len("뷁똠"), Ok(4));
+    }
+
+    #[test]
+    fn an_emoji_is_named_with_its_position() {
+        let error = cp949_len("축하해요 🎉!").unwrap_err();
+        assert_eq!(error, UnencodableCharacter { character: '🎉', position: 6 });
+    }
+
+    #[test]
+    fn decomposed_hangul_is_composed_and_line_ends_become_lf() {
+        assert_eq!(normalize("\u{1112}\u{1161}\u{11ab}\r\n둘\r셋"), "한\n둘\n셋");
+    }
+}

@@ -1,0 +1,101 @@
+//! The traits that a vendor implements.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::{
+    credentials::{Credentials, CredentialsError, Form, Localized},
+    model::{Alimtalk, Channel, Failure, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
+    webhook::WebhookFormat,
+};
+
+/// What a vendor is and can do. Static: it comes from the vendor's document.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptor {
+    /// The code by which it is known everywhere, `[a-z0-9_-]+`.
+    pub code: &'static str,
+    /// Its name.
+    pub name: Localized,
+    /// The kinds of message it carries.
+    pub channels: &'static [Channel],
+    /// Its credentials form.
+    pub form: Form,
+    /// How a send in doubt is cleared up.
+    pub recovery: Recovery,
+    /// Whether it sends the text in place of a failed Alimtalk itself.
+    pub sends_fallback: bool,
+}
+
+/// How a send in doubt is cleared up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// Look up by reference first; absent after `blind_for`, it was not accepted and may be sent again.
+    LookUpFirst {
+        /// How long after a send the vendor may not find it yet.
+        blind_for: Duration,
+    },
+    /// Send again with the same reference: the vendor de-duplicates for `window`, after which it must be looked up.
+    SendAgain {
+        /// How long after a send the vendor may not find it yet.
+        blind_for: Duration,
+        /// How long the vendor remembers the reference.
+        window: Duration,
+    },
+}
+
+/// A vendor.
+pub trait Vendor: Send + Sync {
+    /// What it is and can do.
+    fn descriptor(&self) -> &'static Descriptor;
+
+    /// Opens an account. No I/O: that is what [`MessageProvider::validate_credentials`] is for.
+    ///
+    /// # Errors
+    ///
+    /// Every field that does not fit the form.
+    fn open(&self, credentials: &Credentials) -> Result<Arc<dyn MessageProvider>, CredentialsError>;
+
+    /// How its callbacks are verified and read.
+    fn webhooks(&self) -> &dyn WebhookFormat;
+}
+
+/// One account with a vendor.
+///
+/// Nothing in here retries, limits or times out: those are layers around it. `at` is the time of the call, for
+/// signatures. Every send carries the message's reference, which is our `message_id`.
+#[async_trait]
+pub trait MessageProvider: Send + Sync {
+    /// Sends an SMS or LMS.
+    async fn send_sms(&self, sms: &Sms, at: DateTime<Utc>) -> SendOutcome;
+
+    /// Sends an MMS, uploading its images where the vendor wants that.
+    async fn send_mms(&self, mms: &Mms, at: DateTime<Utc>) -> SendOutcome;
+
+    /// Sends an Alimtalk.
+    async fn send_alimtalk(&self, alimtalk: &Alimtalk, at: DateTime<Utc>) -> SendOutcome;
+
+    /// Asks the vendor whether the credentials are good. Never sends a message.
+    ///
+    /// # Errors
+    ///
+    /// Why they are not, or why that could not be found out: the failure's code tells the two apart.
+    async fn validate_credentials(&self, at: DateTime<Utc>) -> Result<AccountCheck, Failure>;
+
+    /// Asks the vendor what became of a message. An empty list: the vendor does not know it (yet).
+    ///
+    /// # Errors
+    ///
+    /// When the vendor could not be asked; that says nothing about the message.
+    async fn look_up(&self, what: LookUp<'_>, at: DateTime<Utc>) -> Result<Vec<Report>, LookUpError>;
+}
+
+/// What a vendor says about an account whose credentials are good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountCheck {
+    /// The account as the vendor names it.
+    pub account: String,
+    /// Its registered sender numbers, as the vendor writes them.
+    pub sender_numbers: Vec<String>,
+}

@@ -1,0 +1,190 @@
+//! Files that only their owner may read: tokens, key rings.
+//!
+//! A file that others can read is refused rather than repaired: whoever could read it may have done so.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Why a private file cannot be used.
+#[derive(Debug, Error)]
+pub enum PrivateFileError {
+    /// It cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Its group or others may read or write it.
+    #[error(
+        "{path} is open to others (mode {mode:03o}), although it holds secrets; run: chmod 600 {path}",
+        path = path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It cannot be made.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// The whole content of a file that only its owner may read, wiped from memory when dropped.
+///
+/// # Errors
+/// [`PrivateFileError::Unreadable`], or [`PrivateFileError::Exposed`] when `mode & 0o077 != 0`.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let unreadable = |source| PrivateFileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    // The mode of what was opened, not of what the path names by now.
+    let metadata = file.metadata().map_err(unreadable)?;
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(PrivateFileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    // Room for all of it at once: a vector that grows leaves copies behind.
+    let length = usize::try_from(metadata.len()).unwrap_or(0);
+    let mut content = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
+    file.read_to_end(&mut content).map_err(unreadable)?;
+    Ok(content)
+}
+
+/// Makes a file of mode 0600 with this content, whole or not at all, and keeps one that exists already (also one that
+/// another process makes at the same moment). Missing folders are made with mode 0700. Says whether it made the file.
+///
+/// # Errors
+/// [`PrivateFileError::Unwritable`].
+pub fn create(path: &Path, content: &[u8]) -> Result<bool, PrivateFileError> {
+    create_new(path, content).map_err(|source| PrivateFileError::Unwritable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    if path.exists() {
+        return Ok(false);
+    }
+    let draft = draft_beside(path)?;
+    let written = write_draft(&draft, content).and_then(|()| {
+        // A hard link, unlike a rename, never replaces what is there.
+        match std::fs::hard_link(&draft, path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    });
+    std::fs::remove_file(&draft)?;
+    File::open(folder)?.sync_all()?;
+    written
+}
+
+fn draft_beside(path: &Path) -> io::Result<PathBuf> {
+    let mut random = [0_u8; 8];
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| io::Error::other("the operating system gives no random bytes"))?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{:016x}", u64::from_ne_bytes(random)));
+    Ok(path.with_file_name(name))
+}
+
+fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_made_file_is_private_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/keys");
+        assert!(create(&path, b"secret").unwrap());
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(read(&path).unwrap().as_slice(), b"secret");
+        let beside = path.parent().unwrap().read_dir().unwrap().count();
+        assert_eq!(beside, 1, "the draft is gone");
+    }
+
+    #[test]
+    fn an_existing_file_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        create(&path, b"first").unwrap();
+        assert!(!create(&path, b"second").unwrap());
+        assert_eq!(read(&path).unwrap().as_slice(), b"first");
+    }
+
+    #[test]
+    fn of_many_who_create_at_once_one_wins_and_all_read_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let made: usize = std::thread::scope(|scope| {
+            let creators: Vec<_> = (0..8_u8)
+                .map(|content| {
+                    let path = &path;
+                    scope.spawn(move || create(path, &[content; 64]).unwrap())
+                })
+                .collect();
+            let won = creators.into_iter().map(|creator| creator.join().unwrap());
+            won.filter(|won| *won).count()
+        });
+        assert_eq!(made, 1);
+        assert_eq!(read(&path).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_file_open_to_others_is_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        create(&path, b"secret").unwrap();
+        for mode in [0o640, 0o604, 0o660, 0o777] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains(&format!("mode {mode:o}")), "{error}");
+            assert!(
+                error.ends_with(&format!("run: chmod 600 {}", path.display())),
+                "{error}"
+            );
+        }
+    }
+}

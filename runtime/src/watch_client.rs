@@ -1,0 +1,207 @@
+//! Keeps a cache in step with config-service: the subscriber's side of the watch, without knowing what is cached.
+//!
+//! A task connects, says hello with what it has, applies snapshots and changes to a [`WatchSink`], acknowledges them,
+//! and connects again with jittered back-off whenever the stream ends or falls silent. What the sink holds stays in use
+//! all the while: a lost stream never empties a cache. [`WatchStatus`] tells whether the stream is alive right now, which
+//! is what decides if an entry past its TTL must be asked for again.
+
+mod session;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use serde::Deserialize;
+use switchboard_proto::config::v1::{Change, NodeKind, OrganizationEntry};
+
+pub use status::{Position, WatchStatus};
+
+use crate::{grpc::client::AuthorizedChannel, http::Check, lifecycle::Lifecycle};
+
+/// How the watch is kept alive: `[<service>.watch]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchSettings {
+    /// How often config-service sends a heartbeat; after three missed ones the stream is dead. Default: 2 s.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat_interval: Duration,
+    /// Shortest wait before connecting again. Default: 100 ms.
+    #[serde(with = "humantime_serde")]
+    pub reconnect_min: Duration,
+    /// Longest wait before connecting again. Default: 5 s.
+    #[serde(with = "humantime_serde")]
+    pub reconnect_max: Duration,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval: Duration::from_secs(2),
+            reconnect_min: Duration::from_millis(100),
+            reconnect_max: Duration::from_secs(5),
+        }
+    }
+}
+
+impl WatchSettings {
+    /// How long a stream may be silent before it is dead.
+    pub fn silence(&self) -> Duration {
+        self.heartbeat_interval * 3
+    }
+
+    fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
+        let last = self.reconnect_max;
+        ExponentialBuilder::default()
+            .with_min_delay(self.reconnect_min)
+            .with_max_delay(self.reconnect_max)
+            .with_jitter()
+            .without_max_times()
+            .build()
+            .chain(std::iter::repeat(last))
+    }
+}
+
+/// What is kept in step. Both writes are all or nothing, and readers never see a half-applied one.
+pub trait WatchSink: Send + Sync + 'static {
+    /// Replaces everything by a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used; then nothing has changed, and config-service is told.
+    fn replace_all(
+        &self,
+        entries: Vec<OrganizationEntry>,
+        position: &Position,
+    ) -> Result<(), Refused>;
+
+    /// Applies a change: the organisation's new entry, or none because it was deleted.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used; then the organisation's old entry stays, and config-service is told.
+    fn apply(&self, change: Change) -> Result<(), Refused>;
+
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> bool;
+}
+
+/// Why a snapshot or change cannot be used, in one sentence without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// Who subscribes.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    /// What the node calls itself; one stream a node.
+    pub node_id: String,
+    /// What it is; must fit the role of its token.
+    pub kind: NodeKind,
+    /// Where the sink's content stands when it was filled beforehand, from a kept snapshot.
+    pub resume_from: Option<Position>,
+    /// How the stream is kept alive.
+    pub settings: WatchSettings,
+}
+
+/// Starts the subscription; it ends when the process drains.
+///
+/// `check` is not ready until the sink has content, ready while the stream is alive, and degraded while it is not.
+pub fn spawn(
+    subscriber: Subscriber,
+    channel: AuthorizedChannel,
+    sink: Arc<dyn WatchSink>,
+    lifecycle: &Lifecycle,
+    check: Check,
+) -> Arc<WatchStatus> {
+    let status = Arc::new(WatchStatus::new(
+        subscriber.resume_from.clone(),
+        subscriber.settings.silence(),
+    ));
+    let watch = Watch {
+        subscriber,
+        channel,
+        sink,
+        status: Arc::clone(&status),
+        check,
+    };
+    let draining = lifecycle.draining();
+    lifecycle.spawn("config watch", async move {
+        draining.run_until_cancelled(watch.run()).await;
+        Ok(())
+    });
+    status
+}
+
+struct Watch {
+    subscriber: Subscriber,
+    channel: AuthorizedChannel,
+    sink: Arc<dyn WatchSink>,
+    status: Arc<WatchStatus>,
+    check: Check,
+}
+
+impl Watch {
+    /// Connects again and again.
+    async fn run(&self) {
+        let settings = &self.subscriber.settings;
+        let mut delays = settings.delays();
+        self.lost("not connected to config-service yet");
+        loop {
+            let mut live = false;
+            let end = session::run(self, &mut live).await;
+            self.lost(&end.to_string());
+            if live {
+                delays = settings.delays();
+            }
+            let delay = delays.next().unwrap_or(settings.reconnect_max);
+            tracing::warn!(
+                kind = self.kind(),
+                error = %end,
+                retry_in_ms = delay.as_millis(),
+                "config watch ended, connecting again"
+            );
+            metrics::counter!("switchboard_config_watch_reconnects_total", "node_kind" => self.kind()).increment(1);
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// The stream delivers.
+    fn alive(&self) {
+        self.check.ready();
+        self.report();
+    }
+
+    /// The stream does not deliver: what is there goes on being used.
+    fn lost(&self, why: &str) {
+        self.status.disconnected();
+        match self.status.position() {
+            Some(position) => self
+                .check
+                .degraded(format!("using revision {} while {why}", position.revision)),
+            None => self.check.not_ready(format!("no configuration yet: {why}")),
+        }
+        self.report();
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float, and revisions stay far below 2^52"
+    )]
+    fn report(&self) {
+        let connected = if self.status.is_connected() { 1.0 } else { 0.0 };
+        metrics::gauge!("switchboard_config_watch_connected", "node_kind" => self.kind())
+            .set(connected);
+        metrics::gauge!("switchboard_config_watch_revision", "node_kind" => self.kind())
+            .set(self.status.revision() as f64);
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.subscriber.kind {
+            NodeKind::Unspecified => "unspecified",
+            NodeKind::Dispatcher => "dispatcher",
+            NodeKind::WebhookGateway => "webhook-gateway",
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the parts of the runtime do together, over real sockets, files and signals.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod auth;
+mod config;
+mod echo;
+mod grpc;
+mod lifecycle;
+mod operational;
+mod signals;
+mod tokens;

@@ -1,0 +1,137 @@
+//! The way of one callback: read the raw body, verify, parse, hand on. Nothing is believed before it is verified.
+
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use switchboard_proto::dispatch::v1::StatusUpdate;
+use switchboard_providers::{Vendor, WebhookEvent};
+use tokio::time::timeout;
+
+use super::{Gateway, convert::status_update, rejection::Rejection};
+
+/// Longest body (contract, webhook-gateway).
+const MAX_BODY: usize = 1 << 20;
+
+/// Whose word a verified callback is.
+struct Verified<'a> {
+    provider: &'static str,
+    account: &'a str,
+    organization_ids: Vec<String>,
+}
+
+pub(super) async fn take(
+    gateway: &Gateway,
+    vendor: &dyn Vendor,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), Rejection> {
+    let Ok(_permit) = gateway.under_way.try_acquire() else {
+        return Err(Rejection::Overloaded);
+    };
+    if gateway.watch.position().is_none() {
+        return Err(Rejection::NoSecretsYet);
+    }
+    let body = read(gateway, headers, body).await?;
+    let verified = verify(gateway, vendor, headers, &body)?;
+    let updates = updates(&verified, vendor.webhooks().parse(&body)?)?;
+    Ok(gateway.reporter.report(updates).await?)
+}
+
+async fn read(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY) {
+        return Err(Rejection::TooLarge);
+    }
+    let collected = timeout(gateway.body_timeout, Limited::new(body, MAX_BODY).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge),
+        Ok(Err(_)) => Err(Rejection::BodyBroken),
+        Err(_) => Err(Rejection::BodyTooSlow),
+    }
+}
+
+/// Finds whose secret has signed. The account in the headers only chooses the secrets to try.
+fn verify<'h>(
+    gateway: &Gateway,
+    vendor: &dyn Vendor,
+    headers: &'h HeaderMap,
+    body: &[u8],
+) -> Result<Verified<'h>, Rejection> {
+    let (now, provider) = (gateway.clock.now(), vendor.descriptor().code);
+    let account = vendor.webhooks().account(headers)?;
+    let signers = gateway.secrets.signers(provider, account);
+    let valid: Vec<_> = signers
+        .iter()
+        .filter(|signer| signer.is_valid(now))
+        .collect();
+    let secrets: Vec<_> = valid.iter().map(|signer| &signer.secret).collect();
+    let fitting = vendor.webhooks().verify(headers, body, &secrets, now)?;
+    let mut organization_ids: Vec<_> = fitting
+        .into_iter()
+        .filter_map(|index| Some(valid.get(index)?.organization_id.clone()))
+        .collect();
+    organization_ids.sort_unstable();
+    organization_ids.dedup();
+    if organization_ids.is_empty() {
+        return Err(Rejection::Unverified(
+            "no secret of this account fits the signature",
+        ));
+    }
+    Ok(Verified {
+        provider,
+        account,
+        organization_ids,
+    })
+}
+
+/// The updates in a callback. What is not about a message, or cannot be read, is counted and does not reject the rest.
+fn updates(
+    verified: &Verified<'_>,
+    events: Vec<WebhookEvent>,
+) -> Result<Vec<StatusUpdate>, Rejection> {
+    let Verified {
+        provider,
+        account,
+        organization_ids,
+    } = verified;
+    let count = |kind: &'static str| {
+        metrics::counter!("switchboard_webhook_events_total", "provider" => *provider, "kind" => kind).increment(1);
+    };
+    let mut updates = Vec::with_capacity(events.len());
+    let mut unreadable = None;
+    for event in events {
+        match event {
+            WebhookEvent::Report(report) => {
+                count("report");
+                updates.push(status_update(provider, account, organization_ids, *report));
+            }
+            WebhookEvent::Ignored { kind } => {
+                count("ignored");
+                tracing::info!(
+                    provider,
+                    account,
+                    kind,
+                    "event of a type that is not about a message"
+                );
+            }
+            WebhookEvent::Malformed { index, why, .. } => {
+                count("malformed");
+                tracing::warn!(
+                    provider,
+                    account,
+                    index,
+                    why,
+                    "an event in a verified callback cannot be read"
+                );
+                unreadable = Some(why);
+            }
+        }
+    }
+    match unreadable {
+        Some(why) if updates.is_empty() => Err(Rejection::Malformed(why)),
+        _ => Ok(updates),
+    }
+}

@@ -1,0 +1,242 @@
+//! Hands results on to the dispatcher: what waits goes together, without a timer.
+//!
+//! While a call is under way others gather behind it and go with the next one; a lone callback waits for nobody. A call
+//! that the dispatcher finds wrong is taken apart, so that one update which it cannot take does not hold up the rest.
+
+use std::{sync::Arc, time::Duration};
+
+use switchboard_proto::dispatch::v1::{
+    ReportStatusRequest, StatusOutcome, StatusUpdate,
+    delivery_status_service_client::DeliveryStatusServiceClient,
+};
+use switchboard_runtime::{error::describe, grpc::AuthorizedChannel, lifecycle::Lifecycle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::timeout,
+};
+use tonic::{Code, Request, Status};
+
+/// Updates in one call (contract, ReportStatus).
+pub(crate) const MAX_UPDATES: usize = 1000;
+
+/// The dispatcher has not committed the updates, as far as is known: the vendor has to come again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotCommitted {
+    #[error("the dispatcher has not answered within {0:?}")]
+    TooSlow(Duration),
+    #[error("the dispatcher does not take it: {0}")]
+    Refused(String),
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+/// Hands updates on. Clones share one queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Reporter {
+    queue: mpsc::Sender<Job>,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Job {
+    updates: Vec<StatusUpdate>,
+    done: oneshot::Sender<Result<(), NotCommitted>>,
+}
+
+impl Reporter {
+    /// Starts the task that hands on. At most `waiting` callbacks queue up; `calls` are under way at once.
+    pub(crate) fn start(
+        channel: AuthorizedChannel,
+        waiting: usize,
+        calls: usize,
+        patience: Duration,
+        lifecycle: &Lifecycle,
+    ) -> Self {
+        let (queue, jobs) = mpsc::channel(waiting);
+        let worker = Worker {
+            client: DeliveryStatusServiceClient::new(channel),
+            calls: Arc::new(Semaphore::new(calls)),
+            patience,
+            lifecycle: lifecycle.clone(),
+        };
+        lifecycle.spawn("status reporter", worker.run(jobs));
+        Self { queue, patience }
+    }
+
+    /// Returns once every update is committed (or was before).
+    pub(crate) async fn report(&self, mut updates: Vec<StatusUpdate>) -> Result<(), NotCommitted> {
+        let all = async {
+            while !updates.is_empty() {
+                let rest = updates.split_off(updates.len().min(MAX_UPDATES));
+                let (done, answer) = oneshot::channel();
+                let job = Job {
+                    updates: std::mem::replace(&mut updates, rest),
+                    done,
+                };
+                self.queue
+                    .send(job)
+                    .await
+                    .map_err(|_| NotCommitted::Stopping)?;
+                answer.await.map_err(|_| NotCommitted::Stopping)??;
+            }
+            Ok(())
+        };
+        timeout(self.patience, all)
+            .await
+            .map_err(|_| NotCommitted::TooSlow(self.patience))?
+    }
+}
+
+#[derive(Clone)]
+struct Worker {
+    client: DeliveryStatusServiceClient<AuthorizedChannel>,
+    calls: Arc<Semaphore>,
+    patience: Duration,
+    lifecycle: Lifecycle,
+}
+
+impl Worker {
+    /// Ends when the last [`Reporter`] is gone and everything is handed on.
+    async fn run(self, mut jobs: mpsc::Receiver<Job>) -> anyhow::Result<()> {
+        let mut next = None;
+        loop {
+            let permit = Arc::clone(&self.calls).acquire_owned().await?;
+            let first = match next.take() {
+                Some(job) => job,
+                None => match jobs.recv().await {
+                    Some(job) => job,
+                    None => return Ok(()),
+                },
+            };
+            let batch = gather(first, &mut jobs, &mut next);
+            drop(
+                self.lifecycle
+                    .spawn_detached("status report", self.clone().hand_on(batch, permit)),
+            );
+        }
+    }
+
+    async fn hand_on(self, mut batch: Vec<Job>, permit: OwnedSemaphorePermit) {
+        // Whoever has given up waiting has told the vendor to come again.
+        batch.retain(|job| !job.done.is_closed());
+        let together = self
+            .call(
+                batch
+                    .iter()
+                    .flat_map(|job| job.updates.iter().cloned())
+                    .collect(),
+            )
+            .await;
+        match together {
+            Err(status) if status.code() == Code::InvalidArgument && batch.len() > 1 => {
+                for job in batch {
+                    let alone = self.call(job.updates).await;
+                    finish(job.done, alone);
+                }
+            }
+            result => {
+                for job in batch {
+                    finish(job.done, result.clone());
+                }
+            }
+        }
+        drop(permit);
+    }
+
+    async fn call(&self, updates: Vec<StatusUpdate>) -> Result<(), Status> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let count = updates.len();
+        let mut request = Request::new(ReportStatusRequest { updates });
+        request.set_timeout(self.patience);
+        let response = timeout(self.patience, self.client.clone().report_status(request)).await;
+        let results = match response {
+            Ok(response) => response?.into_inner().results,
+            Err(_) => {
+                return Err(Status::deadline_exceeded(
+                    "the dispatcher did not answer in time",
+                ));
+            }
+        };
+        if results.len() != count {
+            return Err(Status::internal(format!(
+                "{count} updates were sent and {} results came",
+                results.len()
+            )));
+        }
+        for result in results {
+            let outcome = result
+                .outcome()
+                .as_str_name()
+                .trim_start_matches("STATUS_OUTCOME_");
+            metrics::counter!("switchboard_webhook_updates_total", "outcome" => outcome)
+                .increment(1);
+            if result.outcome() == StatusOutcome::Unspecified {
+                return Err(Status::internal("an update came back without an outcome"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn finish(done: oneshot::Sender<Result<(), NotCommitted>>, result: Result<(), Status>) {
+    let result = result.map_err(|status| NotCommitted::Refused(describe(&status)));
+    if done.send(result).is_err() {
+        tracing::debug!("a callback was committed after its vendor had been told to come again");
+    }
+}
+
+/// Takes what waits, up to what one call may carry. What does not fit is the first of the next call.
+fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, next: &mut Option<Job>) -> Vec<Job> {
+    let mut count = first.updates.len();
+    let mut batch = vec![first];
+    while count < MAX_UPDATES {
+        let Ok(job) = jobs.try_recv() else { break };
+        if count + job.updates.len() > MAX_UPDATES {
+            *next = Some(job);
+            break;
+        }
+        count += job.updates.len();
+        batch.push(job);
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(updates: usize) -> Job {
+        Job {
+            updates: vec![StatusUpdate::default(); updates],
+            done: oneshot::channel().0,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_together_and_what_does_not_fit_goes_next() {
+        let (sender, mut jobs) = mpsc::channel(8);
+        for updates in [400, 599, 2] {
+            sender.send(job(updates)).await.unwrap();
+        }
+        let mut next = None;
+        let batch = gather(job(1), &mut jobs, &mut next);
+        assert_eq!(
+            batch.iter().map(|job| job.updates.len()).sum::<usize>(),
+            MAX_UPDATES
+        );
+        assert!(next.is_none() && jobs.len() == 1);
+        let batch = gather(job(999), &mut jobs, &mut next);
+        assert_eq!(
+            (batch.len(), next.map(|job| job.updates.len())),
+            (1, Some(2))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lone_job_waits_for_nobody() {
+        let (_sender, mut jobs) = mpsc::channel(8);
+        assert_eq!(gather(job(1), &mut jobs, &mut None).len(), 1);
+    }
+}
