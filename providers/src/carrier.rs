@@ -8,6 +8,9 @@ use crate::model::{Failure, FailureCode};
 /// "Unconfirmed" (Kakao): may still arrive within three days, so it is no failure and starts no fallback.
 pub(crate) const UNCONFIRMED: &str = "3005";
 
+/// The carrier gave up.
+pub(crate) const EXPIRED: &str = "2000";
+
 /// Code, neutral code, whether the same message sent anew could arrive, and the sentence for a person.
 const CODES: &[(&str, FailureCode, bool, &str)] = {
     use FailureCode::{
@@ -16,7 +19,7 @@ const CODES: &[(&str, FailureCode, bool, &str)] = {
     };
     &[
         ("1001", RecipientUnreachable, true, "the recipient's line was busy"),
-        ("2000", Expired, true, "the carrier gave up after the validity period"),
+        (EXPIRED, Expired, true, "the carrier gave up after the validity period"),
         ("2001", RecipientUnreachable, true, "the carrier's network had trouble"),
         ("2003", RecipientUnreachable, true, "the recipient's phone is off"),
         ("2005", RecipientUnreachable, true, "the recipient's phone has no coverage"),
@@ -58,7 +61,7 @@ mod tests {
             ("3001", InvalidRecipient, false),
             ("3006", RecipientBlocked, false),
             ("3012", ContentRejected, false),
-            ("2000", Expired, true),
+            (EXPIRED, Expired, true),
             ("3016", TemplateRejected, false),
             ("3018", NotKakaoUser, false),
             ("3019", NotKakaoUser, false),

@@ -4,7 +4,7 @@
 //! somebody else. The one repetition that hyper does by itself is of a request that a closed pooled connection never
 //! took, which no vendor can have seen. Overall timeouts belong to the layers around a provider.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};

@@ -68,21 +68,22 @@ fn fits(secret: &[u8], parts: &[&[u8]], signatures: &[Tag]) -> bool {
     })
 }
 
-/// The indices of the secrets that fit.
+/// The indices of the secrets that fit; a secret that is not there keeps its place and fits nothing.
 ///
 /// # Errors
 ///
 /// [`WebhookError::Unverified`] when none does.
 pub(crate) fn fitting<S: AsRef<[u8]>>(
-    secrets: impl IntoIterator<Item = S>,
+    secrets: impl IntoIterator<Item = Option<S>>,
     parts: &[&[u8]],
     signatures: &[Tag],
 ) -> Result<Vec<usize>, WebhookError> {
+    let secrets = secrets.into_iter().enumerate();
     let fitting: Vec<usize> = secrets
-        .into_iter()
-        .enumerate()
-        .filter(|(_, secret)| fits(secret.as_ref(), parts, signatures))
-        .map(|(index, _)| index)
+        .filter_map(|(index, secret)| fits(secret?.as_ref(), parts, signatures).then_some(index))
         .collect();
-    if fitting.is_empty() { Err(WebhookError::Unverified("no secret of the account fits its signature")) } else { Ok(fitting) }
+    if fitting.is_empty() {
+        return Err(WebhookError::Unverified("no secret of the account fits its signature"));
+    }
+    Ok(fitting)
 }

@@ -293,8 +293,8 @@ pub(crate) trait Wire: std::fmt::Debug + Send + Sync + 'static {
     /// Waits before the second, third, … attempt.
     fn retry_schedule(&self) -> &'static [Duration];
     fn callback_timeout(&self) -> Duration;
-    /// The endpoint answered 410.
-    fn endpoint_gone(&self, account: &str);
+    /// The endpoint answered 410; whether the vendor takes that as "never again".
+    fn endpoint_gone(&self, account: &str) -> bool;
 
     /// Creates or replaces an account from JSON.
     fn put_account(&self, account: Value) -> Result<(), String>;

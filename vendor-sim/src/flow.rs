@@ -166,11 +166,12 @@ impl Life {
                 callbacks::push(&self.wire, event.clone());
                 callbacks::push(&self.wire, event);
             }
-            Callbacks::BeforeAnswer if !callbacks::is_held(&self.wire) => {
+            // Awaited, so that the order is certain.
+            Callbacks::BeforeAnswer | Callbacks::Reversed if !callbacks::is_held(&self.wire) => {
                 callbacks::deliver(&self.wire, vec![event]).await;
             }
             Callbacks::Normal | Callbacks::Reversed | Callbacks::BeforeAnswer => {
-                callbacks::push(&self.wire, event)
+                callbacks::push(&self.wire, event);
             }
         }
     }

@@ -121,7 +121,17 @@ fn spoil(wire: &Arc<dyn Wire>, fault: Option<&Fault>, carried_out: Option<&Answe
             .unwrap_or_else(|| wire.server_error(StatusCode::INTERNAL_SERVER_ERROR))
     };
     match fault {
-        Some(Fault::ServerError { status, .. }) => wire.server_error(status_of(status)),
+        Some(Fault::ServerError {
+            status,
+            retry_after_s,
+            ..
+        }) => {
+            let answer = wire.server_error(status_of(status));
+            match retry_after_s {
+                Some(seconds) => answer.with_header(header::RETRY_AFTER, seconds.to_string()),
+                None => answer,
+            }
+        }
         Some(Fault::Html { status, .. }) => gateway_page(status_of(status)),
         Some(Fault::Throttle { after_s, form }) => throttled(wire, *after_s, *form),
         Some(Fault::NotAccepted) => wire.not_accepted(),

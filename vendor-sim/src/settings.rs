@@ -37,11 +37,12 @@ pub struct Settings {
     pub reference_look_up_as_item: bool,
     /// CloudMsg refuses a call's only recipient inside a 202 rather than with HTTP 400. Default false.
     pub refuse_inside_202: bool,
-    /// Whether requests and callbacks are written to the journal. Default true; a load test switches it off.
+    /// Whether requests and callbacks are written to the journal (and delivered events kept for repeating). Default
+    /// true; a load test switches it off.
     pub journal: bool,
     /// Requests and callbacks the journal keeps, oldest dropped first. Default 100,000 of each.
     pub journal_limit: usize,
-    /// Messages kept for look-ups, oldest dropped first. Default 1,000,000.
+    /// Messages, and as many idempotency keys, kept for look-ups and repeats, oldest dropped first. Default 200,000.
     pub message_limit: usize,
 }
 
@@ -65,7 +66,7 @@ impl Default for Settings {
             refuse_inside_202: false,
             journal: true,
             journal_limit: 100_000,
-            message_limit: 1_000_000,
+            message_limit: 200_000,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Writes that wait while a commit is under way go together in the next one. There is no timer: alone, a write is
 //! committed at once; under load, batches grow by themselves.
 
+mod health;
 mod writer;
 
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use crate::{
     message::{Message, Settlement},
     store::{Fingerprint, ListQuery, NewMessage, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written},
 };
+
+pub use health::watch as watch_health;
 
 /// Messages and their past. Clones share one writer.
 #[derive(Clone)]
@@ -114,7 +117,12 @@ impl History {
     /// # Errors
     ///
     /// Nothing was written.
-    pub async fn settle(&self, message_id: &str, settlement: Settlement, at: DateTime<Utc>) -> Result<Message, HistoryError> {
+    pub async fn settle(
+        &self,
+        message_id: &str,
+        settlement: Settlement,
+        at: DateTime<Utc>,
+    ) -> Result<Message, HistoryError> {
         let write = Write::Settle { message_id: message_id.to_owned(), settlement, at };
         match self.write(write).await? {
             Written::Settled(message) => Ok(*message),

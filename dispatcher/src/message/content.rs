@@ -136,16 +136,11 @@ impl Content {
             return Ok(Self::Archived { text: body });
         }
         Ok(match channel {
-            Channel::Sms | Channel::Lms => {
-                Self::Text(TextContent { text: body, ..serde_json::from_str(details)? })
+            Channel::Sms | Channel::Lms => Self::Text(TextContent { text: body, ..serde_json::from_str(details)? }),
+            Channel::Mms => {
+                Self::Mms(MmsContent { text: TextContent { text: body, ..serde_json::from_str(details)? }, images })
             }
-            Channel::Mms => Self::Mms(MmsContent {
-                text: TextContent { text: body, ..serde_json::from_str(details)? },
-                images,
-            }),
-            Channel::Alimtalk => {
-                Self::Alimtalk(AlimtalkContent { rendered: body, ..serde_json::from_str(details)? })
-            }
+            Channel::Alimtalk => Self::Alimtalk(AlimtalkContent { rendered: body, ..serde_json::from_str(details)? }),
         })
     }
 }

@@ -84,7 +84,13 @@ pub struct Event {
 
 impl Message {
     /// Adds a line that happened just now.
-    pub(super) fn note(&mut self, kind: EventKind, at: DateTime<Utc>, detail: impl Into<String>, failure: Option<Failure>) {
+    pub(crate) fn note(
+        &mut self,
+        kind: EventKind,
+        at: DateTime<Utc>,
+        detail: impl Into<String>,
+        failure: Option<Failure>,
+    ) {
         let event = Event {
             kind,
             status: self.state.status(),

@@ -103,15 +103,8 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Requested,
-        Self::InDoubt,
-        Self::Queued,
-        Self::Sent,
-        Self::Delivered,
-        Self::Failed,
-        Self::Unresolved,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Requested, Self::InDoubt, Self::Queued, Self::Sent, Self::Delivered, Self::Failed, Self::Unresolved];
 
     /// The word in storage and in the contract.
     pub const fn as_str(self) -> &'static str {

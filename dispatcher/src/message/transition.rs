@@ -67,7 +67,9 @@ impl Message {
                 let receipt = Receipt { provider_message_id, accept_time: accept_time.unwrap_or(at) };
                 match &mut self.state {
                     State::Requested | State::InDoubt | State::Unresolved(None) => self.state = State::Queued(receipt),
-                    State::Queued(known) | State::Sent(known) | State::Delivered { receipt: known, .. } => *known = receipt,
+                    State::Queued(known) | State::Sent(known) | State::Delivered { receipt: known, .. } => {
+                        *known = receipt
+                    }
                     State::Failed { receipt: known, .. } | State::Unresolved(known) => *known = Some(receipt),
                 }
                 self.note(EventKind::Accepted, at, "", None);
@@ -77,7 +79,12 @@ impl Message {
                     self.state = State::Failed { receipt: None, failure: failure.clone(), result_time: at };
                     self.note(EventKind::Refused, at, failure.detail.clone(), Some(failure));
                 } else {
-                    self.note(EventKind::Conflict, at, "the vendor refused what it has already reported on", Some(failure));
+                    self.note(
+                        EventKind::Conflict,
+                        at,
+                        "the vendor refused what it has already reported on",
+                        Some(failure),
+                    );
                 }
             }
             Settlement::InDoubt(failure) => {

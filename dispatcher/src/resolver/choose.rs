@@ -66,7 +66,9 @@ impl Entry {
             return provider;
         }
         match &self.canary {
-            Some(canary) if self.is_in_trial(canary.percent, to) && self.carries(&canary.provider, channel) => &canary.provider,
+            Some(canary) if self.is_in_trial(canary.percent, to) && self.carries(&canary.provider, channel) => {
+                &canary.provider
+            }
             _ => self.primary.as_deref().unwrap_or_default(),
         }
     }

@@ -22,7 +22,11 @@ use switchboard_runtime::{
 };
 use tokio::time::Instant;
 
-use self::{cache::{Cache, Slot}, refresh::Refresh, sink::Sink};
+use self::{
+    cache::{Cache, Slot},
+    refresh::Refresh,
+    sink::Sink,
+};
 use crate::outbound::Lanes;
 
 pub use choose::{Choice, Unroutable};
@@ -46,7 +50,9 @@ pub struct Freshness {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// Nothing in memory that may be believed, and config-service cannot be reached.
-    #[error("the mapping of organisation {organization_id} is not known: config-service cannot be reached and nothing recent enough is in memory")]
+    #[error(
+        "the mapping of organisation {organization_id} is not known: config-service cannot be reached and nothing recent enough is in memory"
+    )]
     Unavailable {
         /// The organisation.
         organization_id: String,
@@ -55,7 +61,9 @@ pub enum ResolveError {
     #[error("there is no organisation {0}")]
     UnknownOrganization(String),
     /// Neither a mapping nor a platform default.
-    #[error("the organisation {0} has no mapping, and the reserved organisation `default` has no vendor account that could serve it")]
+    #[error(
+        "the organisation {0} has no mapping, and the reserved organisation `default` has no vendor account that could serve it"
+    )]
     NoDefault(String),
 }
 
@@ -113,11 +121,9 @@ impl Resolver {
             return Ok(known.and_then(|slot| slot.entry));
         }
         let age = known.as_ref().map(|slot| self.age(slot, now));
-        if let (Some(slot), Some(age)) = (&known, age) {
-            if age < self.freshness.cache_ttl {
-                count("memory");
-                return Ok(slot.entry.clone());
-            }
+        if let Some(slot) = known.as_ref().filter(|_| age.is_some_and(|age| age < self.freshness.cache_ttl)) {
+            count("memory");
+            return Ok(slot.entry.clone());
         }
         match self.refresh.once(organization_id).await {
             Ok(entry) => {

@@ -6,8 +6,13 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt as _, future::{BoxFuture, Shared}};
-use switchboard_proto::config::v1::{ResolveOrganizationRequest, config_watch_service_client::ConfigWatchServiceClient};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+use switchboard_proto::config::v1::{
+    ResolveOrganizationRequest, config_watch_service_client::ConfigWatchServiceClient,
+};
 use switchboard_runtime::grpc::client::AuthorizedChannel;
 use tokio::time::Instant;
 
@@ -34,12 +39,7 @@ pub(super) struct Refresh {
 
 impl Refresh {
     pub(super) fn new(channel: AuthorizedChannel, sink: Arc<Sink>) -> Self {
-        Self {
-            client: ConfigWatchServiceClient::new(channel),
-            sink,
-            under_way: Arc::default(),
-            failed: Arc::default(),
-        }
+        Self { client: ConfigWatchServiceClient::new(channel), sink, under_way: Arc::default(), failed: Arc::default() }
     }
 
     /// The organisation's entry as config-service has it now; it is in the cache when this returns.

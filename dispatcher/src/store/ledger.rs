@@ -124,7 +124,13 @@ impl Ledger {
     }
 
     /// A stored request id; its message must be known too.
-    pub fn know_request(&mut self, organization_id: String, request_id: String, fingerprint: Fingerprint, message_id: String) {
+    pub fn know_request(
+        &mut self,
+        organization_id: String,
+        request_id: String,
+        fingerprint: Fingerprint,
+        message_id: String,
+    ) {
         self.requests.insert((organization_id, request_id), (fingerprint, message_id));
     }
 
@@ -177,7 +183,8 @@ impl Ledger {
 
     /// What has to be stored.
     pub fn into_effects(mut self) -> Effects {
-        let mut changed: Vec<Entry> = self.messages.into_values().filter(|entry| entry.change != Change::None).collect();
+        let mut changed: Vec<Entry> =
+            self.messages.into_values().filter(|entry| entry.change != Change::None).collect();
         // Always in the order of their ids, so that two replicas never lock rows crosswise.
         changed.sort_unstable_by(|a, b| a.message.id.cmp(&b.message.id));
         for entry in changed {
@@ -214,9 +221,14 @@ impl Ledger {
     }
 
     fn report(&mut self, update: StatusUpdate) -> Written {
-        let reported = |outcome, message_id: &str, status| Written::Reported { outcome, message_id: message_id.to_owned(), status };
+        let reported = |outcome, message_id: &str, status| Written::Reported {
+            outcome,
+            message_id: message_id.to_owned(),
+            status,
+        };
         let message_id = self.meant(&update).map(|message| message.id.clone());
-        let Some((message_id, entry)) = message_id.and_then(|id| self.messages.get(&id).map(|entry| (id, entry))) else {
+        let Some((message_id, entry)) = message_id.and_then(|id| self.messages.get(&id).map(|entry| (id, entry)))
+        else {
             let key = scoped_key(&update, None);
             if self.keys.insert(key.clone()) {
                 self.effects.event_keys.push((key, String::new(), update.at));
@@ -297,7 +309,8 @@ impl Ledger {
 fn speaks_for(update: &StatusUpdate, message: &Message) -> bool {
     message.route.provider == update.provider
         && message.route.provider_account == update.provider_account
-        && (update.organization_ids.is_empty() || update.organization_ids.contains(&message.route.account_organization_id))
+        && (update.organization_ids.is_empty()
+            || update.organization_ids.contains(&message.route.account_organization_id))
 }
 
 /// The key under which an event is remembered. It holds the owner of the account (for a report without a message:

@@ -41,7 +41,11 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store cannot be read.
-    async fn by_request_id(&self, organization_id: &str, request_id: &str) -> Result<Option<(Message, Fingerprint)>, StoreError>;
+    async fn by_request_id(
+        &self,
+        organization_id: &str,
+        request_id: &str,
+    ) -> Result<Option<(Message, Fingerprint)>, StoreError>;
 
     /// A page of an organisation's messages, newest first.
     ///

@@ -133,7 +133,7 @@ pub(super) fn sign(key: &hmac::Key, method: &str, target: &str, timestamp: &str,
 
 /// What a 202 says about our one recipient. A call that was accepted may still have refused the recipient; a receipt
 /// that is not ours, or contradicts itself, proves nothing.
-fn receipt(answer: &Answer, reference: &str) -> SendOutcome {
+pub(super) fn receipt(answer: &Answer, reference: &str) -> SendOutcome {
     let in_doubt = || UNREADABLE.found().into_outcome();
     let Some(SendAnswer { request_time, messages }) = answer.json() else { return in_doubt() };
     let ours = |given: &Option<String>| given.as_deref().is_none_or(|given| given == reference);

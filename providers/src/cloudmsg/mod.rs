@@ -35,7 +35,7 @@ use crate::{
 
 static DESCRIPTOR: Descriptor = Descriptor {
     code: "cloudmsg",
-    name: Localized { ko: "클라우드메시지", en: "CloudMsg" },
+    name: Localized { ko: "CloudMsg", en: "CloudMsg" },
     channels: &Channel::ALL,
     form: form::FORM,
     // No de-duplication: the same reference twice makes two messages.

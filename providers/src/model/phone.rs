@@ -97,22 +97,25 @@ impl Sender {
                 _ => return Err(PhoneNumberError::Character),
             }
         }
-        let rest_of_mobile = match plus {
-            true if !digits.starts_with("82") => return Err(PhoneNumberError::Foreign),
+        // The country code, with its plus or, as address books export it, without.
+        let abroad = digits.strip_prefix("82").filter(|_| plus || digits.len() > 9);
+        let (rest_of_mobile, short) = match abroad {
             // +82 10 …, and +82 (0)10 … as many write it.
-            true => digits[2..].strip_prefix('0').unwrap_or(&digits[2..]).strip_prefix("10"),
-            false => digits.strip_prefix("010"),
+            Some(rest) => (rest.strip_prefix('0').unwrap_or(rest).strip_prefix("10"), rest),
+            None if plus => return Err(PhoneNumberError::Foreign),
+            None => (digits.strip_prefix("010"), digits.as_str()),
         };
         if rest_of_mobile.is_some_and(|rest| rest.len() != 8) {
             return Err(PhoneNumberError::Invalid);
         }
-        if !plus && is_representative(&digits) {
-            return Ok(Self::Representative(digits));
+        if is_representative(short) {
+            return Ok(Self::Representative(short.to_owned()));
         }
-        if plus && is_representative(&digits[2..]) {
-            return Ok(Self::Representative(digits[2..].to_owned()));
+        // What a spreadsheet left of a number: the zero it dropped may not have been the only digit.
+        if abroad.is_none() && !digits.starts_with('0') {
+            return Err(PhoneNumberError::Invalid);
         }
-        let dialled = if plus { format!("+{digits}") } else { digits };
+        let dialled = if abroad.is_some() { format!("+{digits}") } else { digits };
         let number = PHONE_NUMBER_UTIL.parse(&dialled, Some(Region::KR)).map_err(|_| PhoneNumberError::Invalid)?;
         if number.country_code != 82 {
             return Err(PhoneNumberError::Foreign);
@@ -188,6 +191,7 @@ mod tests {
             "01012345678",
             " +82 10 1234 5678",
             "+82 (0)10-1234-5678",
+            "82-10-1234-5678",
             "０１０－１２３４－５６７８",
             "010\u{2013}1234\u{2013}5678",
         ] {
@@ -210,6 +214,9 @@ mod tests {
             ("+82 10 1234 567", PhoneNumberError::Invalid),
             ("1012345678", PhoneNumberError::Invalid),
             ("12", PhoneNumberError::Invalid),
+            ("82 10 1234 567", PhoneNumberError::Invalid),
+            ("02-123-456", PhoneNumberError::Invalid),
+            ("+82", PhoneNumberError::Invalid),
             ("010-CALL-NOW1", PhoneNumberError::Character),
             ("010 1234 5678 #9", PhoneNumberError::Character),
             ("+1 212 555 0100", PhoneNumberError::Foreign),

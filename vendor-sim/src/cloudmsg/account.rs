@@ -112,6 +112,7 @@ impl CloudMsgAccount {
         if !(4..=40).contains(&name.len()) || !name.bytes().all(lower) {
             return Err("service_id: must be svc- and 4 to 40 of a-z, 0-9 and -".to_owned());
         }
+        // The form says 8 to 64, but the document's own vectors use a key of seven.
         let key = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if !(4..=64).contains(&self.access_key.len()) || !self.access_key.bytes().all(key) {
             return Err("access_key: must be at most 64 of A-Z, a-z, 0-9 and -".to_owned());

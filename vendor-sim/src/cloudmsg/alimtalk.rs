@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::{CloudMsgAccount, CloudMsgChannel};
+use super::body::SendBody;
 use super::errors::Refusal;
-use super::send::{SendBody, check_text};
+use super::rules::check_text;
 use crate::cp949;
 use crate::message::{Channel, FallbackPlan};
 use crate::template::Template;

@@ -3,11 +3,13 @@
 mod account;
 mod alimtalk;
 mod auth;
+mod body;
 mod callback;
 mod errors;
 mod files;
 pub(crate) use self::files::measure;
 mod lookup;
+mod rules;
 mod send;
 
 use std::collections::BTreeMap;
@@ -279,7 +281,9 @@ impl Wire for CloudMsg {
         Duration::from_secs(5)
     }
 
-    fn endpoint_gone(&self, _account: &str) {}
+    fn endpoint_gone(&self, _account: &str) -> bool {
+        false
+    }
 
     fn put_account(&self, account: Value) -> Result<(), String> {
         self.put(serde_json::from_value(account).map_err(|error| error.to_string())?)

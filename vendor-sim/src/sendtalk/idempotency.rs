@@ -1,6 +1,8 @@
 //! `Idempotency-Key` (interface document, "Send"): the same key and body within 24 h is the same message.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+
+use ring::digest::{SHA256, digest};
 
 use super::errors::Refusal;
 
@@ -16,14 +18,18 @@ pub(super) struct Done {
 
 #[derive(Debug)]
 struct Seen {
-    fingerprint: String,
+    /// SHA-256 of the body.
+    fingerprint: Vec<u8>,
     begun_at: i64,
     done: Option<Done>,
 }
 
 /// Keys of all accounts.
 #[derive(Debug, Default)]
-pub(super) struct Keys(HashMap<(String, String), Seen>);
+pub(super) struct Keys {
+    seen: HashMap<(String, String), Seen>,
+    order: VecDeque<(String, String)>,
+}
 
 /// What a key means for a send.
 #[derive(Debug)]
@@ -44,14 +50,15 @@ impl Keys {
         now: i64,
     ) -> Result<Turn, Refusal> {
         let place = (account.to_owned(), key.to_owned());
+        let fingerprint = digest(&SHA256, fingerprint.as_bytes()).as_ref().to_vec();
         if self
-            .0
+            .seen
             .get(&place)
             .is_some_and(|seen| now - seen.begun_at >= KEPT_MS)
         {
-            self.0.remove(&place);
+            self.seen.remove(&place);
         }
-        match self.0.get(&place) {
+        match self.seen.get(&place) {
             Some(seen) if seen.fingerprint != fingerprint => Err(Refusal::new(
                 -1010,
                 "the idempotency key was used with another body",
@@ -65,12 +72,22 @@ impl Keys {
             )),
             None => {
                 let seen = Seen {
-                    fingerprint: fingerprint.to_owned(),
+                    fingerprint,
                     begun_at: now,
                     done: None,
                 };
-                self.0.insert(place, seen);
+                self.order.push_back(place.clone());
+                self.seen.insert(place, seen);
                 Ok(Turn::First)
+            }
+        }
+    }
+
+    /// Forgets the oldest keys beyond `limit`.
+    pub(super) fn limit(&mut self, limit: usize) {
+        while self.order.len() > limit {
+            if let Some(oldest) = self.order.pop_front() {
+                self.seen.remove(&oldest);
             }
         }
     }
@@ -80,10 +97,10 @@ impl Keys {
         let place = (account.to_owned(), key.to_owned());
         match done {
             None => {
-                self.0.remove(&place);
+                self.seen.remove(&place);
             }
             Some(done) => {
-                if let Some(seen) = self.0.get_mut(&place) {
+                if let Some(seen) = self.seen.get_mut(&place) {
                     seen.done = Some(done);
                 }
             }
@@ -91,7 +108,7 @@ impl Keys {
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 

@@ -235,8 +235,8 @@ impl Wire for SendTalk {
         Duration::from_secs(15)
     }
 
-    fn endpoint_gone(&self, account: &str) {
-        self.change(account, |account| account.callback_switched_off = true);
+    fn endpoint_gone(&self, account: &str) -> bool {
+        self.change(account, |account| account.callback_switched_off = true)
     }
 
     fn put_account(&self, account: Value) -> Result<(), String> {

@@ -108,6 +108,7 @@ async fn under_key(
     }
     let now = vendor.core.clock.now_ms();
     let turn = locked(&vendor.keys).begin(&account.account_id, &key, &parsed.fingerprint, now)?;
+    locked(&vendor.keys).limit(vendor.core.settings().message_limit);
     if let Turn::Replay(done) = turn {
         return Ok(accepted(&done, parsed.payload.get("reference"), true));
     }

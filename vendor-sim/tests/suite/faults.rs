@@ -1,8 +1,9 @@
+use std::error::Error;
 use std::time::Duration;
 
 use http::{StatusCode, header};
 use serde_json::{Value, json};
-use switchboard_vendor_sim::demo::CLOUDMSG_DEFAULT;
+use switchboard_vendor_sim::demo::{CLOUDMSG_DEFAULT, SENDTALK_NARAE};
 use switchboard_vendor_sim::{
     Callbacks, Fault, FaultMatch, FaultRule, Operation, Outcome, RetryAfterForm, Verdict,
 };
@@ -27,6 +28,7 @@ async fn each_ambiguous_fault_leaves_a_message_or_none_as_scripted() {
         |accept| Fault::ServerError {
             accept,
             status: 500,
+            retry_after_s: None,
         },
         |accept| Fault::Html {
             accept,
@@ -65,10 +67,14 @@ async fn a_reset_is_a_reset_and_not_an_answer() {
         .cloudmsg()
         .add_fault(FaultRule::next_send(Fault::Reset { accept: true }));
     let error = send(&vendors, "r").await.unwrap_err();
-    assert!(
-        error.is_request() && !error.is_timeout() && !error.is_connect(),
-        "{error:?}"
-    );
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    let mut reset = false;
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        reset |= io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionReset);
+        cause = error.source();
+    }
+    assert!(reset, "{error:?}");
     let journal = vendors.sim.cloudmsg().journal();
     assert_eq!(
         (
@@ -301,12 +307,24 @@ async fn a_key_in_progress_is_1011_and_replays_afterwards() {
             ms: 300,
             accept_first: false,
         }));
+    vendors
+        .sim
+        .sendtalk()
+        .change_account(SENDTALK_NARAE.account_id, |account| {
+            account.balance = Some(5)
+        });
     let body = st_sms("+821012345678", "r");
     let first = async { vendors.sendtalk_send("/v1/sms", Some("k"), &body).await };
     let repeats = async {
+        // The message is paid for once the key is known.
         eventually("in progress", || async {
-            let seen = vendors.sim.sendtalk().faults().is_empty();
-            seen.then_some(())
+            let account = vendors
+                .sim
+                .sendtalk()
+                .accounts()
+                .into_iter()
+                .find(|account| account["balance"] == 4);
+            account.map(|_| ())
         })
         .await;
         let progress = vendors.sendtalk_send("/v1/sms", Some("k"), &body).await;
@@ -338,6 +356,26 @@ async fn after_a_lost_answer_the_same_key_replays() {
 }
 
 #[tokio::test]
+async fn a_503_may_say_when_to_come_back() {
+    let vendors = Vendors::start().await;
+    let fault = Fault::ServerError {
+        accept: false,
+        status: 503,
+        retry_after_s: Some(3),
+    };
+    vendors
+        .sim
+        .sendtalk()
+        .add_fault(FaultRule::next_send(fault));
+    let answer = vendors
+        .sendtalk_try("/v1/sms", Some("k"), &st_sms("+821012345678", "r"))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers()[header::RETRY_AFTER], "3");
+}
+
+#[tokio::test]
 async fn gateways_in_front_of_sendtalk_speak_html() {
     let vendors = Vendors::start().await;
     vendors
@@ -346,6 +384,7 @@ async fn gateways_in_front_of_sendtalk_speak_html() {
         .add_fault(FaultRule::next_send(Fault::ServerError {
             accept: true,
             status: 502,
+            retry_after_s: None,
         }));
     let answer = vendors
         .sendtalk_try("/v1/sms", Some("k"), &st_sms("+821012345678", "r"))

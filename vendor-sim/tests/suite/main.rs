@@ -8,5 +8,6 @@ mod cloudmsg_lookup;
 mod cloudmsg_send;
 mod control;
 mod faults;
+mod outcomes;
 mod sendtalk_lookup;
 mod sendtalk_send;

@@ -362,7 +362,8 @@ async fn keys_media_types_and_accounts_are_checked() {
         StatusCode::PAYLOAD_TOO_LARGE
     );
 
-    let send = || vendors.sendtalk_send("/v1/sms", None, &st_sms("+821012345678", "r"));
+    let body = st_sms("+821012345678", "r");
+    let send = || vendors.sendtalk_send("/v1/sms", None, &body);
     let change = |balance, limit, status| {
         vendors
             .sim

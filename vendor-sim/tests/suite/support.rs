@@ -268,6 +268,20 @@ impl Sink {
         self.arrived.lock().unwrap().clone()
     }
 
+    /// Waits for an event, alone or in an array.
+    pub async fn wait_for_event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, || async {
+            self.arrived()
+                .iter()
+                .map(Arrived::json)
+                .find_map(|body| match body {
+                    Value::Array(events) => events.into_iter().find(&wanted),
+                    event => Some(event).filter(&wanted),
+                })
+        })
+        .await
+    }
+
     /// Waits for at least this many callbacks.
     pub async fn wait_for(&self, count: usize) -> Vec<Arrived> {
         eventually(&format!("{count} callbacks"), || async {

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
-use super::{
-    read,
-    row::micros,
-};
+use super::{read, row::micros};
 use crate::{
     message::Message,
     store::{
@@ -16,7 +13,11 @@ use crate::{
     },
 };
 
-pub(super) async fn commit(pool: &SqlitePool, writes: Vec<Write>, reconcile_after: Duration) -> Result<Vec<Written>, StoreError> {
+pub(super) async fn commit(
+    pool: &SqlitePool,
+    writes: Vec<Write>,
+    reconcile_after: Duration,
+) -> Result<Vec<Written>, StoreError> {
     // Takes the write lock at once: what is read below cannot change before it is written.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let mut ledger = load(&mut transaction, &writes, reconcile_after).await?;
@@ -26,7 +27,11 @@ pub(super) async fn commit(pool: &SqlitePool, writes: Vec<Write>, reconcile_afte
     Ok(written)
 }
 
-async fn load(connection: &mut SqliteConnection, writes: &[Write], reconcile_after: Duration) -> Result<Ledger, StoreError> {
+async fn load(
+    connection: &mut SqliteConnection,
+    writes: &[Write],
+    reconcile_after: Duration,
+) -> Result<Ledger, StoreError> {
     let needs = Needs::of(writes);
     let mut ledger = Ledger::new(reconcile_after);
     for message_id in &needs.message_ids {
@@ -52,7 +57,10 @@ async fn load(connection: &mut SqliteConnection, writes: &[Write], reconcile_aft
         }
     }
     for key in ledger.event_keys(writes) {
-        let known = sqlx::query("SELECT 1 FROM event_keys WHERE event_key = ?1").bind(&key).fetch_optional(&mut *connection).await?;
+        let known = sqlx::query("SELECT 1 FROM event_keys WHERE event_key = ?1")
+            .bind(&key)
+            .fetch_optional(&mut *connection)
+            .await?;
         if known.is_some() {
             ledger.know_event_key(key);
         }
@@ -93,12 +101,14 @@ async fn store(connection: &mut SqliteConnection, effects: Effects) -> Result<()
             .await?;
     }
     for (key, message_id, at) in &effects.event_keys {
-        sqlx::query("INSERT INTO event_keys (event_key, message_id, recorded_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
-            .bind(key)
-            .bind(message_id)
-            .bind(micros(*at))
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO event_keys (event_key, message_id, recorded_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )
+        .bind(key)
+        .bind(message_id)
+        .bind(micros(*at))
+        .execute(&mut *connection)
+        .await?;
     }
     for update in &effects.park {
         sqlx::query("INSERT INTO parked_updates (event_key, provider_message_id, body, parked_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
@@ -143,14 +153,16 @@ async fn insert(connection: &mut SqliteConnection, message: &Message) -> Result<
     .execute(&mut *connection)
     .await?;
     for (position, image) in (0_i64..).zip(message.content.images()) {
-        sqlx::query("INSERT INTO message_images (message_id, position, width, height, data) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(&message.id)
-            .bind(position)
-            .bind(image.width())
-            .bind(image.height())
-            .bind(&image.data()[..])
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO message_images (message_id, position, width, height, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .bind(&message.id)
+        .bind(position)
+        .bind(image.width())
+        .bind(image.height())
+        .bind(&image.data()[..])
+        .execute(&mut *connection)
+        .await?;
     }
     // A message that was inserted and moved within one batch carries more than its first state.
     if message.state.status() != crate::message::Status::Requested {
@@ -193,4 +205,3 @@ async fn update(connection: &mut SqliteConnection, message: &Message) -> Result<
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
-

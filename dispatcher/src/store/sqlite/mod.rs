@@ -57,7 +57,11 @@ impl Store for SqliteStore {
         read::message(&mut *self.readers.acquire().await?, message_id).await
     }
 
-    async fn by_request_id(&self, organization_id: &str, request_id: &str) -> Result<Option<(Message, Fingerprint)>, StoreError> {
+    async fn by_request_id(
+        &self,
+        organization_id: &str,
+        request_id: &str,
+    ) -> Result<Option<(Message, Fingerprint)>, StoreError> {
         read::by_request_id(&self.readers, organization_id, request_id).await
     }
 

@@ -9,7 +9,10 @@ use crate::{
     store::{Fingerprint, ListQuery, StoreError},
 };
 
-pub(super) async fn message(connection: &mut SqliteConnection, message_id: &str) -> Result<Option<Message>, StoreError> {
+pub(super) async fn message(
+    connection: &mut SqliteConnection,
+    message_id: &str,
+) -> Result<Option<Message>, StoreError> {
     let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM messages WHERE id = ?1"));
     let row = sqlx::query(sql).bind(message_id).fetch_optional(&mut *connection).await?;
     complete(connection, row).await
@@ -41,17 +44,19 @@ pub(super) async fn request(
     organization_id: &str,
     request_id: &str,
 ) -> Result<Option<(Message, Fingerprint)>, StoreError> {
-    let row = sqlx::query("SELECT fingerprint, message_id FROM request_ids WHERE organization_id = ?1 AND request_id = ?2")
-        .bind(organization_id)
-        .bind(request_id)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let row =
+        sqlx::query("SELECT fingerprint, message_id FROM request_ids WHERE organization_id = ?1 AND request_id = ?2")
+            .bind(organization_id)
+            .bind(request_id)
+            .fetch_optional(&mut *connection)
+            .await?;
     let Some(row) = row else { return Ok(None) };
     let message_id: String = row.try_get("message_id")?;
     let inconsistent = |why: &str| StoreError::Inconsistent { message_id: message_id.clone(), why: why.to_owned() };
     let fingerprint = Fingerprint::try_from(row.try_get::<Vec<u8>, _>("fingerprint")?)
         .map_err(|_| inconsistent("its request's fingerprint does not have 32 bytes"))?;
-    let message = message(connection, &message_id).await?.ok_or_else(|| inconsistent("its request is known, it is not"))?;
+    let message =
+        message(connection, &message_id).await?.ok_or_else(|| inconsistent("its request is known, it is not"))?;
     Ok(Some((message, fingerprint)))
 }
 

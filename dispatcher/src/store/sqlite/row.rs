@@ -44,15 +44,12 @@ impl From<sqlx::Error> for Fault {
     }
 }
 
-fn sense(error: impl ToString) -> Fault {
-    Fault::Sense(error.to_string())
+fn sense(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
+    Fault::Sense(error.into().to_string())
 }
 
 fn read(row: &SqliteRow, id: &str) -> Result<Message, Fault> {
     let text = |column: &str| row.try_get::<String, _>(column);
-    let optional_time = |column: &str| -> Result<Option<DateTime<Utc>>, Fault> {
-        row.try_get::<Option<i64>, _>(column)?.map(time).transpose().map_err(Fault::Sense)
-    };
     let channel = text("type")?.parse().map_err(sense)?;
     let create_time = time(row.try_get("created_at")?).map_err(Fault::Sense)?;
     Ok(Message {
@@ -71,27 +68,27 @@ fn read(row: &SqliteRow, id: &str) -> Result<Message, Fault> {
             config_revision: row.try_get("config_revision")?,
             provider_config_version: row.try_get("provider_config_version")?,
         },
-        state: state(row, create_time, &optional_time)?,
+        state: state(row, create_time)?,
         events: serde_json::from_str(&text("events")?).map_err(sense)?,
         fallback_message_id: text("fallback_message_id")?,
         create_time,
-        due_time: optional_time("due_at")?,
+        due_time: optional_time(row, "due_at")?,
         checks: row.try_get::<i64, _>("checks")?.try_into().map_err(sense)?,
     })
 }
 
-fn state(
-    row: &SqliteRow,
-    create_time: DateTime<Utc>,
-    optional_time: &dyn Fn(&str) -> Result<Option<DateTime<Utc>>, Fault>,
-) -> Result<State, Fault> {
+fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<DateTime<Utc>>, Fault> {
+    row.try_get::<Option<i64>, _>(column)?.map(time).transpose().map_err(Fault::Sense)
+}
+
+fn state(row: &SqliteRow, create_time: DateTime<Utc>) -> Result<State, Fault> {
     let status: Status = row.try_get::<String, _>("status")?.parse().map_err(sense)?;
     let provider_message_id: String = row.try_get("provider_message_id")?;
-    let accept_time = optional_time("accepted_at")?;
+    let accept_time = optional_time(row, "accepted_at")?;
     let receipt = accept_time.map(|accept_time| Receipt { provider_message_id, accept_time });
     // Rows of the history before this one have neither receipt nor result time.
     let known = || receipt.clone().unwrap_or(Receipt { provider_message_id: String::new(), accept_time: create_time });
-    let result_time = optional_time("result_at")?.unwrap_or(create_time);
+    let result_time = optional_time(row, "result_at")?.unwrap_or(create_time);
     Ok(match status {
         Status::Requested => State::Requested,
         Status::InDoubt => State::InDoubt,
@@ -123,7 +120,11 @@ pub(super) async fn images(connection: &mut SqliteConnection, message_id: &str) 
         .fetch_all(connection)
         .await?;
     let image = |row: &SqliteRow| -> Result<Image, sqlx::Error> {
-        Ok(Image::from_storage(Bytes::from(row.try_get::<Vec<u8>, _>("data")?), row.try_get("width")?, row.try_get("height")?))
+        Ok(Image::from_storage(
+            Bytes::from(row.try_get::<Vec<u8>, _>("data")?),
+            row.try_get("width")?,
+            row.try_get("height")?,
+        ))
     };
     Ok(rows.iter().map(image).collect::<Result<_, _>>()?)
 }

@@ -1,0 +1,118 @@
+//! From settings to a running service.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use switchboard_proto::{
+    FILE_DESCRIPTOR_SET,
+    config::v1::NodeKind,
+    dispatch::v1::{
+        delivery_status_service_server::DeliveryStatusServiceServer, message_service_server::MessageServiceServer,
+    },
+};
+use switchboard_providers::Registry;
+use switchboard_runtime::{
+    auth::{AuthLayer, Tokens},
+    bind::bind,
+    config::TokenSource,
+    grpc::{GrpcServer, client},
+    http::{self, Readiness},
+    process::{Process, Started},
+    telemetry,
+    watch_client::Subscriber,
+};
+use tonic::service::Routes;
+
+use crate::{
+    Config,
+    api::{DeliveryStatus, Messages, policy},
+    history::{self, History},
+    outbound::{Lanes, Limits},
+    prepare::AdRules,
+    resolver::{Freshness, Resolver},
+    send::Sends,
+    store::{Store, sqlite::SqliteStore},
+};
+
+/// Largest request: three images of 300 KB, a long text and some room.
+const LARGEST_REQUEST: usize = 2 * 1024 * 1024;
+/// Largest batch of status updates.
+const LARGEST_REPORT: usize = 4 * 1024 * 1024;
+
+/// Starts the dispatcher: ports are bound, the history is open, and its tasks run in the process's lifecycle.
+///
+/// # Errors
+///
+/// One sentence that names the setting and the remedy.
+pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    let lifecycle = &process.lifecycle;
+    let tokens_file = process.auth.tokens_file.as_deref();
+    let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
+    let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
+    let tokens =
+        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let listener = bind("dispatcher", "dispatcher.listen", config.listen.address()).await?;
+    let metrics_listener =
+        bind("dispatcher metrics", "dispatcher.metrics_listen", config.metrics_listen.address()).await?;
+    let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
+
+    let store = open_store(&config, &process.data_dir).await?;
+    let readiness = Readiness::new();
+    history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
+    let history = History::start(store, lifecycle);
+
+    let lanes = Arc::new(Lanes::new(Limits {
+        concurrency: config.account_concurrency.max(1),
+        queue: config.account_queue,
+        queue_wait: config.queue_wait,
+        send_timeout: config.send_timeout,
+    }));
+    let channel = client::channel(&config.config_service_url, token).context("dispatcher.config_service_url")?;
+    let subscriber = Subscriber {
+        node_id: config
+            .node_id
+            .clone()
+            .unwrap_or_else(|| format!("dispatcher-{}", process.ids.next(process.clock.now()))),
+        kind: NodeKind::Dispatcher,
+        resume_from: None,
+        settings: config.watch.clone(),
+    };
+    let freshness = Freshness {
+        cache_ttl: config.cache_ttl,
+        max_stale: config.max_stale,
+        require_known_organization: config.require_known_organization,
+    };
+    let mappings = readiness.register("mappings");
+    let resolver = Arc::new(Resolver::start(subscriber, channel, registry, lanes, freshness, lifecycle, mappings));
+
+    let sends =
+        Sends::new(resolver, history.clone(), Arc::clone(&process.clock), process.ids.clone(), lifecycle.clone());
+    let rules = AdRules { night: config.ad_night_window };
+    let messages = Messages::new(sends, history.clone(), rules, Arc::clone(&process.clock));
+    let status = DeliveryStatus::new(history, Arc::clone(&process.clock));
+    let routes = Routes::new(MessageServiceServer::new(messages).max_decoding_message_size(LARGEST_REQUEST))
+        .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
+    let server = GrpcServer::new("dispatcher")
+        .with_reflection(FILE_DESCRIPTOR_SET)
+        .with_auth(AuthLayer::new(Arc::new(tokens), policy::policy()));
+    lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
+    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+    Ok(started)
+}
+
+async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let path = match config.database_url.as_deref() {
+        None => data_dir.join("dispatcher.db"),
+        Some(url) => match url.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() => PathBuf::from(path),
+            _ => anyhow::bail!("dispatcher.database_url is not an address this version can open: use sqlite://PATH"),
+        },
+    };
+    let store = SqliteStore::open(&path, config.reconcile_after)
+        .await
+        .with_context(|| format!("dispatcher.database_url: the database {} cannot be opened", path.display()))?;
+    Ok(Arc::new(store))
+}

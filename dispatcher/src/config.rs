@@ -1,0 +1,84 @@
+//! The section `dispatcher`.
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use switchboard_runtime::{
+    config::{Listen, de},
+    watch_client::WatchSettings,
+};
+
+/// The section `dispatcher`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where gRPC listens. Default: 127.0.0.1:7001.
+    pub listen: Listen,
+    /// Where metrics and health listen. Default: 127.0.0.1:7004.
+    pub metrics_listen: Listen,
+    /// `sqlite://path`. Default: `dispatcher.db` under `data_dir`.
+    pub database_url: Option<String>,
+    /// Where config-service is. Default: http://127.0.0.1:7002.
+    pub config_service_url: String,
+    /// The token to show to config-service. Default: the entry `dispatcher` of the tokens file.
+    #[serde(deserialize_with = "de::secret")]
+    pub token: Option<SecretString>,
+    /// A file with that token. Default: none.
+    pub token_file: Option<PathBuf>,
+    /// What this dispatcher calls itself. Default: a new name at each start.
+    pub node_id: Option<String>,
+    /// How the watch is kept alive.
+    pub watch: WatchSettings,
+    /// Without a healthy watch, how long a mapping is good before it is asked for again. Default: 30s.
+    #[serde(with = "humantime_serde")]
+    pub cache_ttl: Duration,
+    /// How long the last known mappings serve when config-service cannot be reached. Default: 24h.
+    #[serde(with = "humantime_serde")]
+    pub max_stale: Duration,
+    /// Refuse organisations that config-service does not know, instead of serving them by the default. Default: false.
+    pub require_known_organization: bool,
+    /// How long a vendor call may take; then its outcome is in doubt. Default: 10s.
+    #[serde(with = "humantime_serde")]
+    pub send_timeout: Duration,
+    /// Calls under way at once, by vendor account. Default: 256.
+    pub account_concurrency: usize,
+    /// Sends that wait for a place at most, by vendor account. Default: 1024.
+    pub account_queue: usize,
+    /// How long a send waits for a place before it is refused as overloaded. Default: 2s.
+    #[serde(with = "humantime_serde")]
+    pub queue_wait: Duration,
+    /// Refuse advertisements from 21:00 to 08:00 Korean time. Default: true.
+    pub ad_night_window: bool,
+    /// How long after its last move an open message is looked after. Default: 30s.
+    #[serde(with = "humantime_serde")]
+    pub reconcile_after: Duration,
+    /// How long a result may take; then the message is unresolved. Default: 24h.
+    #[serde(with = "humantime_serde")]
+    pub result_horizon: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen::local(7001),
+            metrics_listen: Listen::local(7004),
+            database_url: None,
+            config_service_url: "http://127.0.0.1:7002".to_owned(),
+            token: None,
+            token_file: None,
+            node_id: None,
+            watch: WatchSettings::default(),
+            cache_ttl: Duration::from_secs(30),
+            max_stale: Duration::from_secs(24 * 3600),
+            require_known_organization: false,
+            send_timeout: Duration::from_secs(10),
+            account_concurrency: 256,
+            account_queue: 1024,
+            queue_wait: Duration::from_secs(2),
+            ad_night_window: true,
+            reconcile_after: Duration::from_secs(30),
+            result_horizon: Duration::from_secs(24 * 3600),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The way to a vendor: one lane per vendor account, a tower stack around the vendor's client.
+//!
+//! From the outside in: concurrency limit, timeout, vendor. Admission comes before anything is recorded ([`Lane::admit`]
+//! reserves a place, bounded in number and time), so that an overloaded lane refuses early instead of late. A call that
+//! outlives its timeout is in doubt, never failed.
+
+mod lane;
+mod outgoing;
+mod stack;
+
+pub use lane::{Admitted, Lane, Lanes, Limits, Overloaded};
+pub use outgoing::{NotSendable, Outgoing};

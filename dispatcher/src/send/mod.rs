@@ -1,0 +1,154 @@
+//! The way of a send: resolve, admit, record and commit, call, settle and commit, answer.
+//!
+//! Everything before the record may refuse, and then no message exists. From the record on the send goes to its end
+//! whether or not anybody still waits for it.
+
+mod execute;
+mod plan;
+
+use std::sync::Arc;
+
+use switchboard_runtime::{Ids, Lifecycle, SharedClock};
+use tokio::time::Instant;
+
+use crate::{
+    history::{History, HistoryError, Recorded},
+    message::Message,
+    outbound::Overloaded,
+    prepare::{Draft, Invalid},
+    resolver::{ResolveError, Resolver, Unroutable},
+    store::NewMessage,
+};
+
+use execute::Execution;
+
+/// Why no message was made.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The mapping is not known.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The mapping leads nowhere.
+    #[error(transparent)]
+    Unroutable(#[from] Unroutable),
+    /// No sender given, and the account has none.
+    #[error("no sender is given and the vendor account {provider_account} has no default sender: give one")]
+    NoSender {
+        /// The account.
+        provider_account: String,
+        /// The field to fill.
+        field: &'static str,
+    },
+    /// The lane is full.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The caller's deadline leaves no time.
+    #[error("the caller's deadline leaves no time to send: allow at least {0:?}")]
+    Deadline(std::time::Duration),
+    /// The request id was used for other content.
+    #[error("the request_id was used for another message with other content: use a new one for a new message")]
+    RequestIdReused {
+        /// The message it made.
+        message_id: String,
+    },
+    /// The history cannot be written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The process is about to end.
+    #[error("this dispatcher is shutting down: send through another")]
+    ShuttingDown,
+}
+
+/// What a caller must leave of its deadline for a send to be begun.
+const LEAST_TIME: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// Sends messages.
+#[derive(Clone)]
+pub struct Sends {
+    resolver: Arc<Resolver>,
+    history: History,
+    clock: SharedClock,
+    ids: Ids,
+    lifecycle: Lifecycle,
+}
+
+impl Sends {
+    /// Puts the parts together.
+    pub fn new(resolver: Arc<Resolver>, history: History, clock: SharedClock, ids: Ids, lifecycle: Lifecycle) -> Self {
+        Self { resolver, history, clock, ids, lifecycle }
+    }
+
+    /// Sends a message; returns it as it stands once the vendor has answered.
+    ///
+    /// # Errors
+    ///
+    /// No message was made.
+    pub async fn send(&self, draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
+        // A repeat is answered even when today's mapping, limits or load would refuse a new message.
+        let repeat = (draft.organization_id.clone(), draft.request_id.clone(), draft.fingerprint);
+        match self.begin(draft, deadline).await {
+            Ok(message) => Ok(message),
+            Err(refusal @ (SendError::History(_) | SendError::RequestIdReused { .. })) => Err(refusal),
+            Err(refusal) => {
+                let (organization_id, request_id, fingerprint) = &repeat;
+                match self.earlier(organization_id, request_id).await {
+                    Some((message, known)) if known == *fingerprint => Ok(message),
+                    Some((message, _)) => Err(SendError::RequestIdReused { message_id: message.id }),
+                    None => Err(refusal),
+                }
+            }
+        }
+    }
+
+    /// The message that a request made earlier, for a caller that repeats one which today would not be valid any more
+    /// (an advertisement, at night). `invalid` comes back when there is none.
+    ///
+    /// # Errors
+    ///
+    /// `invalid`.
+    pub async fn repeat_of(
+        &self,
+        organization_id: &str,
+        request_id: &str,
+        invalid: Invalid,
+    ) -> Result<Message, Invalid> {
+        if invalid.violation != crate::prepare::Violation::AdRules {
+            return Err(invalid);
+        }
+        self.earlier(organization_id, request_id).await.map(|(message, _)| message).ok_or(invalid)
+    }
+
+    async fn earlier(&self, organization_id: &str, request_id: &str) -> Option<(Message, crate::store::Fingerprint)> {
+        if request_id.is_empty() {
+            return None;
+        }
+        self.history.by_request_id(organization_id, request_id).await.ok().flatten()
+    }
+
+    async fn begin(&self, draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
+        if self.lifecycle.is_draining() {
+            return Err(SendError::ShuttingDown);
+        }
+        let entry = self.resolver.resolve(&draft.organization_id).await?;
+        let choice = entry.choose(draft.channel, draft.to.e164())?;
+        let admitted = choice.account.lane.admit(deadline).await?;
+        if deadline.is_some_and(|deadline| deadline.saturating_duration_since(Instant::now()) < LEAST_TIME) {
+            return Err(SendError::Deadline(LEAST_TIME));
+        }
+        let now = self.clock.now();
+        let fingerprint = draft.fingerprint;
+        let message = plan::message(draft, &choice, self.ids.next(now), now)?;
+        let execution = Execution { history: self.history.clone(), clock: Arc::clone(&self.clock), choice, admitted };
+        let history = self.history.clone();
+        let work = async move {
+            let new = NewMessage { message: message.clone(), fingerprint };
+            match history.record(new).await? {
+                Recorded::New => Ok(execution.run(message).await),
+                Recorded::Existing(message) => Ok(*message),
+                Recorded::RequestIdReused { message_id } => Err(SendError::RequestIdReused { message_id }),
+            }
+        };
+        // On its own from here: a caller that hangs up must not leave a message half sent.
+        self.lifecycle.spawn_detached("send", work).await.unwrap_or(Err(SendError::History(HistoryError::Unavailable)))
+    }
+}

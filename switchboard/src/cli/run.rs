@@ -1,0 +1,60 @@
+//! From what was typed to what does it.
+
+use clap::CommandFactory as _;
+
+use super::{Cli, Command, Keys};
+use crate::{
+    client::Connector,
+    commands::{self, audit, keys, messages, org, provider, routing, send, test_connection},
+    demo, services,
+    services::Service,
+    settings::Settings,
+    up,
+};
+
+impl Cli {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it failed, in words for whoever typed it.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let flags = self.flags;
+        let alone = || Settings::load(&flags, &[]);
+        match self.command.unwrap_or(Command::Up) {
+            Command::Up => up::run(&flags).await,
+            Command::Demo => demo::run(&flags).await,
+            Command::ConfigService => services::run(Service::ConfigService, &alone()?).await,
+            Command::Dispatcher => services::run(Service::Dispatcher, &alone()?).await,
+            Command::WebhookGateway => services::run(Service::WebhookGateway, &alone()?).await,
+            Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
+            Command::Migrate => commands::migrate::run(&alone()?).await,
+            Command::Keys(Keys::Generate { file }) => keys::generate(&alone()?, file),
+            Command::Keys(Keys::Rotate) => keys::rotate(&alone()?).await,
+            Command::Org(group) => {
+                org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Provider(group) => {
+                provider::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Routing(group) => {
+                routing::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::TestConnection(whole) => {
+                test_connection::run(whole.action, &Connector::new(&flags, &whole.client, whole.output.output)?).await
+            }
+            Command::Send(group) => {
+                send::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Messages(group) => {
+                messages::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Audit(group) => {
+                audit::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "switchboard", &mut std::io::stdout());
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One service in this process, until a signal.
+
+use anyhow::Context as _;
+use switchboard_providers::Registry;
+use switchboard_runtime::{lifecycle::Lifecycle, process::Started, telemetry, tls};
+use switchboard_vendor_sim::VendorSim;
+
+use crate::{output, settings::Settings};
+
+/// A service that can run alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Organisations, credentials, routing, audit trail, the watch.
+    ConfigService,
+    /// Sends and keeps the history.
+    Dispatcher,
+    /// Takes the vendors' callbacks.
+    WebhookGateway,
+}
+
+/// Starts one of the services with these settings.
+///
+/// # Errors
+/// One sentence for the operator.
+pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle) -> anyhow::Result<Started> {
+    let (process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    match service {
+        Service::ConfigService => {
+            switchboard_config_service::start(settings.config_service.clone(), registry, &process).await
+        }
+        Service::Dispatcher => switchboard_dispatcher::start(settings.dispatcher.clone(), registry, &process).await,
+        Service::WebhookGateway => {
+            switchboard_webhook_gateway::start(settings.webhook_gateway.clone(), registry, &process).await
+        }
+    }
+}
+
+/// Runs one service until a signal, or until it fails.
+///
+/// # Errors
+/// Why it could not start, or what has failed.
+pub async fn run(service: Service, settings: &Settings) -> anyhow::Result<()> {
+    prepare(settings)?;
+    let lifecycle = Lifecycle::new();
+    if let Err(error) = start(service, settings, &lifecycle).await {
+        lifecycle.stop_now();
+        return Err(error);
+    }
+    lifecycle.run_until_signal().await
+}
+
+/// What every process that serves needs before anything else.
+pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
+    telemetry::init(&settings.log)?;
+    tls::install_crypto();
+    Ok(())
+}
+
+/// Runs the simulated vendors until a signal. Their callbacks go to `webhooks`, the address of a gateway.
+///
+/// # Errors
+/// When an address is taken.
+pub async fn run_vendors(settings: &Settings, webhooks: Option<&str>) -> anyhow::Result<()> {
+    prepare(settings)?;
+    let sim = start_vendors(settings).await?;
+    if let Some(url) = webhooks {
+        send_callbacks_to(&sim, url)?;
+    }
+    output::line(format_args!("CloudMsg  {}\nSendTalk  {}", sim.cloudmsg_url(), sim.sendtalk_url()))?;
+    Lifecycle::new().run_until_signal().await?;
+    sim.shutdown().await;
+    Ok(())
+}
+
+pub(crate) async fn start_vendors(settings: &Settings) -> anyhow::Result<VendorSim> {
+    let config = settings.vendor_sim.clone();
+    let (cloudmsg, sendtalk) = (config.cloudmsg_listen, config.sendtalk_listen);
+    VendorSim::start(config).await.with_context(|| {
+        format!(
+            "the simulated vendors cannot listen on {cloudmsg} (setting vendor_sim.cloudmsg_listen) and {sendtalk} \
+             (setting vendor_sim.sendtalk_listen); stop the program that uses them, or set other addresses"
+        )
+    })
+}
+
+/// Registers a gateway's address with every seeded account.
+pub(crate) fn send_callbacks_to(sim: &VendorSim, gateway: &str) -> anyhow::Result<()> {
+    let gateway = gateway.trim_end_matches('/');
+    let ids = |accounts: Vec<serde_json::Value>, key: &str| -> Vec<String> {
+        accounts.iter().filter_map(|account| account.get(key)?.as_str().map(str::to_owned)).collect()
+    };
+    for id in ids(sim.cloudmsg().accounts(), "service_id") {
+        let url = format!("{gateway}/webhook/cloudmsg");
+        sim.cloudmsg().set_callback_url(&id, Some(&url)).map_err(anyhow::Error::msg)?;
+    }
+    for id in ids(sim.sendtalk().accounts(), "account_id") {
+        let url = format!("{gateway}/webhook/sendtalk");
+        sim.sendtalk().set_callback_url(&id, Some(&url)).map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
