@@ -69,6 +69,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         queue: config.account_queue,
         queue_wait: config.queue_wait,
         send_timeout: config.send_timeout,
+        rate: config.account_rate,
+        breaker: (&config.breaker).into(),
     }));
     let channel = client::channel(&config.config_service_url, token).context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
@@ -88,8 +90,14 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let mappings = readiness.register("mappings");
     let resolver = Arc::new(Resolver::start(subscriber, channel, registry, lanes, freshness, lifecycle, mappings));
 
-    let sends =
-        Sends::new(resolver, history.clone(), Arc::clone(&process.clock), process.ids.clone(), lifecycle.clone());
+    let sends = Sends::new(
+        resolver,
+        history.clone(),
+        Arc::clone(&process.clock),
+        process.ids.clone(),
+        lifecycle.clone(),
+        config.retry_for,
+    );
     let rules = AdRules { night: config.ad_night_window };
     let messages = Messages::new(sends, history.clone(), rules, Arc::clone(&process.clock));
     let status = DeliveryStatus::new(history, Arc::clone(&process.clock));

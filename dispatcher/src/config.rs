@@ -9,6 +9,8 @@ use switchboard_runtime::{
     watch_client::WatchSettings,
 };
 
+use crate::outbound::BreakerSettings;
+
 /// The section `dispatcher`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,6 +50,13 @@ pub struct Config {
     /// How long a send waits for a place before it is refused as overloaded. Default: 2s.
     #[serde(with = "humantime_serde")]
     pub queue_wait: Duration,
+    /// Calls a second by vendor account; 0: as many as the concurrency allows. Default: 0.
+    pub account_rate: u32,
+    /// How long a send that the vendor has certainly not taken is tried again before it fails. Default: 5s.
+    #[serde(with = "humantime_serde")]
+    pub retry_for: Duration,
+    /// When a vendor account is left alone.
+    pub breaker: BreakerConfig,
     /// Refuse advertisements from 21:00 to 08:00 Korean time. Default: true.
     pub ad_night_window: bool,
     /// How long after its last move an open message is looked after. Default: 30s.
@@ -76,9 +85,59 @@ impl Default for Config {
             account_concurrency: 256,
             account_queue: 1024,
             queue_wait: Duration::from_secs(2),
+            account_rate: 0,
+            retry_for: Duration::from_secs(5),
+            breaker: BreakerConfig::default(),
             ad_night_window: true,
             reconcile_after: Duration::from_secs(30),
             result_horizon: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// The section `dispatcher.breaker`: when a vendor account is left alone.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerConfig {
+    /// Share of calls that fail by the vendor's fault within the window, above 0 and at most 1. Default: 0.5.
+    pub failure_rate: f64,
+    /// The window. Default: 30s.
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    /// Calls within the window before the rate says anything. Default: 20.
+    pub least_calls: u32,
+    /// How long the account is left alone first. Default: 5s.
+    #[serde(with = "humantime_serde")]
+    pub pause: Duration,
+    /// Calls at once that try it after the pause. Default: 2.
+    pub trial_calls: usize,
+    /// How long it takes from the first success back to full traffic. Default: 30s.
+    #[serde(with = "humantime_serde")]
+    pub recovery: Duration,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            failure_rate: 0.5,
+            window: Duration::from_secs(30),
+            least_calls: 20,
+            pause: Duration::from_secs(5),
+            trial_calls: 2,
+            recovery: Duration::from_secs(30),
+        }
+    }
+}
+
+impl From<&BreakerConfig> for BreakerSettings {
+    fn from(config: &BreakerConfig) -> Self {
+        Self {
+            failure_rate: config.failure_rate.clamp(0.01, 1.0),
+            window: config.window.max(Duration::from_secs(1)),
+            least_calls: config.least_calls,
+            pause: config.pause,
+            trial_calls: config.trial_calls.max(1),
+            recovery: config.recovery,
         }
     }
 }

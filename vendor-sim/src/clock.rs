@@ -23,11 +23,8 @@ impl Clock {
         reason = "the simulator is the outside world: this is the one place where it reads the machine's clock"
     )]
     pub(crate) fn now_ms(&self) -> i64 {
-        let elapsed = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-            + self.offset_ms.load(Ordering::Relaxed)
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX) + self.offset_ms.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_offset_ms(&self, offset_ms: i64) {
@@ -50,9 +47,7 @@ pub(crate) fn rfc3339(at_ms: i64) -> String {
 
 /// Reads RFC 3339 with any offset into epoch milliseconds.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|at| at.timestamp_millis())
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_millis())
 }
 
 /// 21:00–08:00 KST, when advertisements may not be sent.
@@ -68,10 +63,7 @@ mod tests {
     #[test]
     fn times_are_written_with_koreas_offset() {
         assert_eq!(rfc3339(1_700_000_000_123), "2023-11-15T07:13:20.123+09:00");
-        assert_eq!(
-            parse_rfc3339("2023-11-14T22:13:20.123Z"),
-            Some(1_700_000_000_123)
-        );
+        assert_eq!(parse_rfc3339("2023-11-14T22:13:20.123Z"), Some(1_700_000_000_123));
     }
 
     #[test]

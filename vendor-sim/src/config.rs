@@ -19,11 +19,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        Self {
-            cloudmsg_listen: loopback(7011),
-            sendtalk_listen: loopback(7012),
-            seed_accounts: true,
-        }
+        Self { cloudmsg_listen: loopback(7011), sendtalk_listen: loopback(7012), seed_accounts: true }
     }
 }
 
@@ -32,11 +28,7 @@ impl Config {
     #[must_use]
     pub fn on_free_ports() -> Self {
         let free = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        Self {
-            cloudmsg_listen: free,
-            sendtalk_listen: free,
-            seed_accounts: true,
-        }
+        Self { cloudmsg_listen: free, sendtalk_listen: free, seed_accounts: true }
     }
 }
 

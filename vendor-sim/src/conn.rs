@@ -44,21 +44,13 @@ impl Conn {
 }
 
 impl AsyncRead for Conn {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Conn {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -100,13 +92,7 @@ impl Listener for ResettableListener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not switch off delayed sending");
         }
-        (
-            Conn {
-                stream,
-                handle: ConnHandle::default(),
-            },
-            peer,
-        )
+        (Conn { stream, handle: ConnHandle::default() }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -45,11 +45,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        http: reqwest::Client,
-        tracker: TaskTracker,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(http: reqwest::Client, tracker: TaskTracker, stop: CancellationToken) -> Self {
         Self {
             clock: Clock::default(),
             ids: Ids::new(),
@@ -126,10 +122,7 @@ impl Received {
     /// Whether the body is announced as this media type.
     pub(crate) fn is_type(&self, media_type: &str) -> bool {
         let announced = self.header("content-type").unwrap_or_default();
-        announced
-            .split(';')
-            .next()
-            .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
+        announced.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
     }
 }
 
@@ -138,9 +131,7 @@ fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut index = 0;
     while index < bytes.len() {
-        let pair = bytes
-            .get(index + 1..index + 3)
-            .and_then(|pair| hex::decode(pair).ok());
+        let pair = bytes.get(index + 1..index + 3).and_then(|pair| hex::decode(pair).ok());
         match (bytes[index], pair) {
             (b'%', Some(byte)) => {
                 decoded.extend(byte);
@@ -177,9 +168,7 @@ impl Effects {
         let hit = if numbers.is_empty() {
             index.is_multiple_of(2)
         } else {
-            numbers
-                .iter()
-                .any(|number| subscriber(number) == subscriber(to))
+            numbers.iter().any(|number| subscriber(number) == subscriber(to))
         };
         hit.then_some(code.as_str())
     }
@@ -214,11 +203,7 @@ impl Answer {
     }
 
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self {
-            content_type: None,
-            body: Vec::new(),
-            ..Self::json(status, &Value::Null)
-        }
+        Self { content_type: None, body: Vec::new(), ..Self::json(status, &Value::Null) }
     }
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: String) -> Self {

@@ -112,10 +112,7 @@ pub fn templates() -> Vec<Template> {
         buttons,
         approved: true,
     };
-    vec![
-        template(ORDER_SHIPPED, ORDER_SHIPPED_TEXT, vec![track]),
-        template(LOGIN_CODE, LOGIN_CODE_TEXT, Vec::new()),
-    ]
+    vec![template(ORDER_SHIPPED, ORDER_SHIPPED_TEXT, vec![track]), template(LOGIN_CODE, LOGIN_CODE_TEXT, Vec::new())]
 }
 
 impl DemoCloudMsg {
@@ -131,12 +128,7 @@ impl DemoCloudMsg {
         CloudMsgAccount {
             sender_numbers: vec![self.default_sender.to_owned(), self.other_sender.to_owned()],
             channels: vec![channel],
-            ..CloudMsgAccount::new(
-                self.service_id,
-                self.access_key,
-                self.secret_key,
-                self.callback_secret,
-            )
+            ..CloudMsgAccount::new(self.service_id, self.access_key, self.secret_key, self.callback_secret)
         }
     }
 }

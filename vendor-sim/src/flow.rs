@@ -12,9 +12,8 @@ use crate::outcome::{Callbacks, End, Outcome};
 /// Stores an accepted message and starts its life. Ends at once, unless its callbacks must come before the answer.
 pub(crate) async fn accept(wire: &Arc<dyn Wire>, message: Message, scripted: Option<Outcome>) {
     let core = wire.core();
-    let outcome = scripted.unwrap_or_else(|| {
-        locked(&core.outcomes).choose(&message.account, message.channel, &message.to)
-    });
+    let outcome =
+        scripted.unwrap_or_else(|| locked(&core.outcomes).choose(&message.account, message.channel, &message.to));
     let id = message.message_id.clone();
     locked(&core.store).insert(message, core.settings().message_limit);
     let life = live(Arc::clone(wire), id, outcome.clone());
@@ -25,11 +24,7 @@ pub(crate) async fn accept(wire: &Arc<dyn Wire>, message: Message, scripted: Opt
     }
 }
 
-fn live(
-    wire: Arc<dyn Wire>,
-    id: String,
-    outcome: Outcome,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+fn live(wire: Arc<dyn Wire>, id: String, outcome: Outcome) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         let _ = Life { wire, id, outcome }.run().await;
     })
@@ -48,15 +43,9 @@ impl Life {
         if self.outcome.end == End::StayAccepted {
             return None;
         }
-        self.wait(
-            self.outcome
-                .accepted_for_ms
-                .unwrap_or(settings.accepted_for_ms),
-        )
-        .await?;
+        self.wait(self.outcome.accepted_for_ms.unwrap_or(settings.accepted_for_ms)).await?;
         let sent = self.change(State::WithCarrier)?;
-        let progress =
-            (settings.progress_callbacks && sent.fallback_of.is_none()).then(|| self.event(&sent));
+        let progress = (settings.progress_callbacks && sent.fallback_of.is_none()).then(|| self.event(&sent));
         let late_progress = match progress {
             Some(event) if self.outcome.callbacks == Callbacks::Reversed => Some(event),
             Some(event) => {
@@ -68,12 +57,7 @@ impl Life {
         if self.outcome.end == End::StayWithCarrier {
             return None;
         }
-        self.wait(
-            self.outcome
-                .with_carrier_for_ms
-                .unwrap_or(settings.with_carrier_for_ms),
-        )
-        .await?;
+        self.wait(self.outcome.with_carrier_for_ms.unwrap_or(settings.with_carrier_for_ms)).await?;
         self.finish().await?;
         if let Some(event) = late_progress {
             self.emit(event).await;
@@ -85,29 +69,20 @@ impl Life {
         let state = match &self.outcome.end {
             End::Failed { code } => State::Failed { code: code.clone() },
             End::Unconfirmed { .. } => State::Unconfirmed,
-            End::Other { word, code } => State::Other {
-                word: word.clone(),
-                code: code.clone(),
-            },
+            End::Other { word, code } => State::Other { word: word.clone(), code: code.clone() },
             End::Delivered | End::StayAccepted | End::StayWithCarrier => State::Delivered,
         };
-        let mut message = self.change(state)?;
-        if let (State::Failed { .. }, Some(plan)) = (&message.state, message.fallback_plan.clone())
-        {
-            let child = self.replacement(&message, plan);
-            message.fallback_message_id = Some(child.message_id.clone());
-            if let Some(stored) = locked(&self.wire.core().store).get_mut(&self.id) {
-                stored
-                    .fallback_message_id
-                    .clone_from(&message.fallback_message_id);
-            }
-            accept_replacement(&self.wire, child);
-        }
+        let replacement = match state {
+            State::Failed { .. } => self.replacement(),
+            _ => None,
+        };
+        // The failure and its replacement show together: a client that sees one without the other sends twice.
+        let message = self.change_with(state, replacement.clone())?;
         self.emit(self.event(&message)).await;
-        if let End::Unconfirmed {
-            delivered_after_ms: Some(ms),
-        } = self.outcome.end
-        {
+        if let Some(id) = replacement {
+            self.begin_replacement(&message, id);
+        }
+        if let End::Unconfirmed { delivered_after_ms: Some(ms) } = self.outcome.end {
             self.wait(ms).await?;
             let message = self.change(State::Delivered)?;
             self.emit(self.event(&message)).await;
@@ -116,20 +91,23 @@ impl Life {
     }
 
     async fn wait(&self, ms: u64) -> Option<()> {
-        let ms = if self.outcome.callbacks == Callbacks::BeforeAnswer {
-            0
-        } else {
-            ms
-        };
+        let ms = if self.outcome.callbacks == Callbacks::BeforeAnswer { 0 } else { ms };
         self.wire.core().pause(ms).await.then_some(())
     }
 
     fn change(&self, state: State) -> Option<Message> {
+        self.change_with(state, None)
+    }
+
+    fn change_with(&self, state: State, replaced_by: Option<String>) -> Option<Message> {
         let core = self.wire.core();
         let now = core.clock.now_ms();
         let mut store = locked(&core.store);
         let message = store.get_mut(&self.id)?;
         message.state = state;
+        if replaced_by.is_some() {
+            message.fallback_message_id = replaced_by;
+        }
         message.updated_at = now;
         message.completed_at = message.state.is_final().then_some(now);
         if message.channel != Channel::Alimtalk {
@@ -141,10 +119,7 @@ impl Life {
     /// The event about this message; a replacement reports through the Alimtalk that it replaces.
     fn event(&self, message: &Message) -> Event {
         let core = self.wire.core();
-        let parent = message
-            .fallback_of
-            .as_ref()
-            .and_then(|id| locked(&core.store).get(id).cloned());
+        let parent = message.fallback_of.as_ref().and_then(|id| locked(&core.store).get(id).cloned());
         let subject = parent.as_ref().unwrap_or(message);
         let id = core.ids.next("ev-");
         Event {
@@ -176,42 +151,47 @@ impl Life {
         }
     }
 
-    fn replacement(&self, failed: &Message, plan: crate::message::FallbackPlan) -> Message {
+    /// Stores what the vendor sends in place of this message, if it was asked to, and returns its id.
+    fn replacement(&self) -> Option<String> {
         let core = self.wire.core();
+        let failing = locked(&core.store).get(&self.id)?.clone();
+        let plan = failing.fallback_plan?;
         let now = core.clock.now_ms();
-        Message {
-            message_id: core.ids.next(self.wire.message_prefix()),
+        let id = core.ids.next(self.wire.message_prefix());
+        let replacement = Message {
+            message_id: id.clone(),
             request_id: None,
-            account: failed.account.clone(),
             reference: None,
             idempotency_key: None,
             channel: plan.channel,
-            to: failed.to.clone(),
             from: Some(plan.from),
             subject: plan.subject,
             text: plan.text,
-            images: Vec::new(),
             buttons: serde_json::Value::Null,
             template_code: None,
-            advertisement: false,
             fallback_plan: None,
-            fallback_message_id: None,
-            fallback_of: Some(failed.message_id.clone()),
+            fallback_of: Some(failing.message_id),
             state: State::WithCarrier,
-            carrier: None,
             accepted_at: now,
             updated_at: now,
             completed_at: None,
-        }
+            account: failing.account,
+            to: failing.to,
+            images: Vec::new(),
+            advertisement: failing.advertisement,
+            fallback_message_id: None,
+            carrier: None,
+        };
+        locked(&core.store).insert(replacement, core.settings().message_limit);
+        Some(id)
     }
-}
 
-fn accept_replacement(wire: &Arc<dyn Wire>, child: Message) {
-    let core = wire.core();
-    let outcome = locked(&core.outcomes).choose(&child.account, child.channel, &child.to);
-    let id = child.message_id.clone();
-    locked(&core.store).insert(child, core.settings().message_limit);
-    core.tracker.spawn(live(Arc::clone(wire), id, outcome));
+    fn begin_replacement(&self, failed: &Message, id: String) {
+        let core = self.wire.core();
+        let channel = failed.fallback_plan.as_ref().map_or(Channel::Sms, |plan| plan.channel);
+        let outcome = locked(&core.outcomes).choose(&failed.account, channel, &failed.to);
+        core.tracker.spawn(live(Arc::clone(&self.wire), id, outcome));
+    }
 }
 
 /// Spreads numbers over the three carriers, always the same way.

@@ -46,11 +46,7 @@ impl VendorHandle {
     /// The messages of an account with this reference: more than one means a double send.
     #[must_use]
     pub fn messages_by_reference(&self, account: &str, reference: &str) -> Vec<Message> {
-        locked(&self.wire.core().store)
-            .by_reference(account, reference)
-            .into_iter()
-            .cloned()
-            .collect()
+        locked(&self.wire.core().store).by_reference(account, reference).into_iter().cloned().collect()
     }
 
     /// Forgets all messages and idempotency keys.
@@ -152,10 +148,7 @@ impl VendorHandle {
     ///
     /// A sentence that says there is no such account, or names the field that is wrong.
     pub fn merge_account(&self, id: &str, change: Value) -> Result<(), String> {
-        let mut account = self
-            .wire
-            .account_with_secrets(id)
-            .ok_or_else(|| format!("there is no account {id}"))?;
+        let mut account = self.wire.account_with_secrets(id).ok_or_else(|| format!("there is no account {id}"))?;
         let (Some(fields), Value::Object(change)) = (account.as_object_mut(), change) else {
             return Err("the change must be a JSON object".to_owned());
         };
@@ -175,10 +168,7 @@ impl VendorHandle {
     ///
     /// A sentence that says there is no such account.
     pub fn set_callback_url(&self, account: &str, url: Option<&str>) -> Result<(), String> {
-        self.wire
-            .set_callback_url(account, url)
-            .then_some(())
-            .ok_or_else(|| format!("there is no account {account}"))
+        self.wire.set_callback_url(account, url).then_some(()).ok_or_else(|| format!("there is no account {account}"))
     }
 
     /// Lets every uploaded image expire (CloudMsg).
@@ -197,10 +187,7 @@ pub struct CloudMsgHandle {
 impl CloudMsgHandle {
     pub(crate) fn new(vendor: &Arc<CloudMsg>) -> Self {
         let wire: Arc<dyn Wire> = Arc::<CloudMsg>::clone(vendor);
-        Self {
-            vendor: Arc::clone(vendor),
-            common: VendorHandle::new(wire),
-        }
+        Self { vendor: Arc::clone(vendor), common: VendorHandle::new(wire) }
     }
 
     /// Creates or replaces an account.
@@ -213,11 +200,7 @@ impl CloudMsgHandle {
     }
 
     /// Changes an account in place; false when there is none.
-    pub fn change_account(
-        &self,
-        service_id: &str,
-        change: impl FnOnce(&mut CloudMsgAccount),
-    ) -> bool {
+    pub fn change_account(&self, service_id: &str, change: impl FnOnce(&mut CloudMsgAccount)) -> bool {
         self.vendor.change(service_id, change)
     }
 }
@@ -240,10 +223,7 @@ pub struct SendTalkHandle {
 impl SendTalkHandle {
     pub(crate) fn new(vendor: &Arc<SendTalk>) -> Self {
         let wire: Arc<dyn Wire> = Arc::<SendTalk>::clone(vendor);
-        Self {
-            vendor: Arc::clone(vendor),
-            common: VendorHandle::new(wire),
-        }
+        Self { vendor: Arc::clone(vendor), common: VendorHandle::new(wire) }
     }
 
     /// Creates or replaces an account.
@@ -256,11 +236,7 @@ impl SendTalkHandle {
     }
 
     /// Changes an account in place; false when there is none.
-    pub fn change_account(
-        &self,
-        account_id: &str,
-        change: impl FnOnce(&mut SendTalkAccount),
-    ) -> bool {
+    pub fn change_account(&self, account_id: &str, change: impl FnOnce(&mut SendTalkAccount)) -> bool {
         self.vendor.change(account_id, change)
     }
 }

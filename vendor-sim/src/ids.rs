@@ -19,13 +19,8 @@ impl Ids {
     pub(crate) fn new() -> Self {
         let mut bytes = [0u8; 8];
         // Without randomness ids repeat between runs, which a simulator survives.
-        let seed = SystemRandom::new()
-            .fill(&mut bytes)
-            .map_or(0, |()| u64::from_le_bytes(bytes));
-        Self {
-            seed,
-            next: AtomicU64::new(0),
-        }
+        let seed = SystemRandom::new().fill(&mut bytes).map_or(0, |()| u64::from_le_bytes(bytes));
+        Self { seed, next: AtomicU64::new(0) }
     }
 
     /// `prefix`, a zero and eleven characters of `[0-9A-Za-z]`.
@@ -64,9 +59,6 @@ mod tests {
         let ids = Ids::new();
         let made: HashSet<String> = (0..10_000).map(|_| ids.next("m-")).collect();
         assert_eq!(made.len(), 10_000);
-        assert!(
-            made.iter()
-                .all(|id| id.len() == 14 && id.starts_with("m-0"))
-        );
+        assert!(made.iter().all(|id| id.len() == 14 && id.starts_with("m-0")));
     }
 }

@@ -149,16 +149,12 @@ impl Journal {
 
     /// Requests that sent or tried to send messages.
     pub fn sends(&self) -> impl Iterator<Item = &RequestEntry> {
-        self.requests
-            .iter()
-            .filter(|entry| entry.operation == Operation::Send)
+        self.requests.iter().filter(|entry| entry.operation == Operation::Send)
     }
 
     /// Requests that the vendor's own rules refused.
     pub fn invalid(&self) -> impl Iterator<Item = &RequestEntry> {
-        self.requests
-            .iter()
-            .filter(|entry| matches!(entry.verdict, Verdict::Invalid { .. }))
+        self.requests.iter().filter(|entry| matches!(entry.verdict, Verdict::Invalid { .. }))
     }
 }
 

@@ -94,27 +94,19 @@ impl Outcome {
     /// Ends so, with normal callbacks.
     #[must_use]
     pub fn of(end: End) -> Self {
-        Self {
-            end,
-            ..Self::default()
-        }
+        Self { end, ..Self::default() }
     }
 
     /// Fails with a delivery code.
     #[must_use]
     pub fn failed(code: &str) -> Self {
-        Self::of(End::Failed {
-            code: code.to_owned(),
-        })
+        Self::of(End::Failed { code: code.to_owned() })
     }
 
     /// Delivered, with callbacks of this kind.
     #[must_use]
     pub fn with_callbacks(callbacks: Callbacks) -> Self {
-        Self {
-            callbacks,
-            ..Self::default()
-        }
+        Self { callbacks, ..Self::default() }
     }
 }
 
@@ -136,17 +128,12 @@ pub struct OutcomeRule {
 
 impl OutcomeRule {
     fn covers(&self, account: &str, channel: Channel, to: &str) -> bool {
-        self.account
-            .as_deref()
-            .is_none_or(|wanted| wanted == account)
+        self.account.as_deref().is_none_or(|wanted| wanted == account)
             && self.channel.is_none_or(|wanted| wanted == channel)
-            && self
-                .to
-                .as_deref()
-                .is_none_or(|wanted| match wanted.strip_prefix('*') {
-                    Some(ending) => subscriber(to).ends_with(ending),
-                    None => subscriber(to) == subscriber(wanted),
-                })
+            && self.to.as_deref().is_none_or(|wanted| match wanted.strip_prefix('*') {
+                Some(ending) => subscriber(to).ends_with(ending),
+                None => subscriber(to) == subscriber(wanted),
+            })
     }
 }
 
@@ -195,10 +182,7 @@ pub(crate) fn is_refused_number(to: &str) -> bool {
 
 fn magic_ending(to: &str) -> Option<String> {
     let digits = subscriber(to);
-    digits
-        .strip_prefix("100000")
-        .filter(|ending| ending.len() == 4)
-        .map(str::to_owned)
+    digits.strip_prefix("100000").filter(|ending| ending.len() == 4).map(str::to_owned)
 }
 
 fn magic(ending: String, channel: Channel) -> Outcome {
@@ -208,19 +192,14 @@ fn magic(ending: String, channel: Channel) -> Outcome {
             Outcome::of(End::Failed { code: ending })
         }
         "3016" | "3018" | "3019" | "3020" if kakao => Outcome::of(End::Failed { code: ending }),
-        "3005" if kakao => Outcome::of(End::Unconfirmed {
-            delivered_after_ms: None,
-        }),
+        "3005" if kakao => Outcome::of(End::Unconfirmed { delivered_after_ms: None }),
         "9001" => Outcome::of(End::StayAccepted),
         "9002" => Outcome::of(End::StayWithCarrier),
         "9003" => Outcome::with_callbacks(Callbacks::Lost),
         "9004" => Outcome::with_callbacks(Callbacks::Twice),
         "9005" => Outcome::with_callbacks(Callbacks::Reversed),
         "9006" => Outcome::with_callbacks(Callbacks::BeforeAnswer),
-        "9007" => Outcome::of(End::Other {
-            word: "HANDED_OVER".to_owned(),
-            code: None,
-        }),
+        "9007" => Outcome::of(End::Other { word: "HANDED_OVER".to_owned(), code: None }),
         "9008" => Outcome::failed("9999"),
         _ => Outcome::default(),
     }
@@ -234,65 +213,35 @@ mod tests {
     fn magic_numbers_work_in_both_written_forms() {
         let mut outcomes = Outcomes::default();
         for to in ["01000002003", "+821000002003"] {
-            assert_eq!(
-                outcomes.choose("a", Channel::Sms, to),
-                Outcome::failed("2003")
-            );
+            assert_eq!(outcomes.choose("a", Channel::Sms, to), Outcome::failed("2003"));
         }
     }
 
     #[test]
     fn a_kakao_code_fails_the_alimtalk_and_not_its_fallback() {
         let mut outcomes = Outcomes::default();
-        assert_eq!(
-            outcomes.choose("a", Channel::Alimtalk, "01000003019"),
-            Outcome::failed("3019")
-        );
-        assert_eq!(
-            outcomes.choose("a", Channel::Sms, "01000003019"),
-            Outcome::default()
-        );
+        assert_eq!(outcomes.choose("a", Channel::Alimtalk, "01000003019"), Outcome::failed("3019"));
+        assert_eq!(outcomes.choose("a", Channel::Sms, "01000003019"), Outcome::default());
     }
 
     #[test]
     fn the_latest_rule_wins_until_it_is_used_up() {
         let mut outcomes = Outcomes::default();
-        outcomes.add(OutcomeRule {
-            outcome: Outcome::failed("1001"),
-            ..OutcomeRule::default()
-        });
+        outcomes.add(OutcomeRule { outcome: Outcome::failed("1001"), ..OutcomeRule::default() });
         outcomes.add(OutcomeRule {
             to: Some("*5678".to_owned()),
             times: Some(1),
             outcome: Outcome::failed("2005"),
             ..OutcomeRule::default()
         });
-        assert_eq!(
-            outcomes.choose("a", Channel::Sms, "01012345678"),
-            Outcome::failed("2005")
-        );
-        assert_eq!(
-            outcomes.choose("a", Channel::Sms, "01012345678"),
-            Outcome::failed("1001")
-        );
+        assert_eq!(outcomes.choose("a", Channel::Sms, "01012345678"), Outcome::failed("2005"));
+        assert_eq!(outcomes.choose("a", Channel::Sms, "01012345678"), Outcome::failed("1001"));
     }
 
     #[test]
     fn an_outcome_reads_as_documented() {
-        let outcome: Outcome =
-            serde_json::from_str(r#"{"end":"failed","code":"2003","callbacks":"twice"}"#).unwrap();
-        assert_eq!(
-            outcome,
-            Outcome {
-                callbacks: Callbacks::Twice,
-                ..Outcome::failed("2003")
-            }
-        );
-        assert_eq!(
-            serde_json::from_str::<Outcome>(r#"{"end":"stay_accepted"}"#)
-                .unwrap()
-                .end,
-            End::StayAccepted
-        );
+        let outcome: Outcome = serde_json::from_str(r#"{"end":"failed","code":"2003","callbacks":"twice"}"#).unwrap();
+        assert_eq!(outcome, Outcome { callbacks: Callbacks::Twice, ..Outcome::failed("2003") });
+        assert_eq!(serde_json::from_str::<Outcome>(r#"{"end":"stay_accepted"}"#).unwrap().end, End::StayAccepted);
     }
 }

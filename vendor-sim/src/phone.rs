@@ -26,25 +26,14 @@ pub(crate) fn from_e164(number: &str) -> Option<String> {
     if !digits(rest) || rest.starts_with('0') {
         return None;
     }
-    let representative = rest.len() == 8
-        && ["15", "16", "18"]
-            .iter()
-            .any(|prefix| rest.starts_with(prefix));
-    Some(if representative {
-        rest.to_owned()
-    } else {
-        format!("0{rest}")
-    })
+    let representative = rest.len() == 8 && ["15", "16", "18"].iter().any(|prefix| rest.starts_with(prefix));
+    Some(if representative { rest.to_owned() } else { format!("0{rest}") })
 }
 
 /// What both written forms of one number share, for matching rules: digits without country code and leading zero.
 pub(crate) fn subscriber(number: &str) -> String {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    let national = if number.trim_start().starts_with("+82") {
-        &digits[2..]
-    } else {
-        digits.as_str()
-    };
+    let national = if number.trim_start().starts_with("+82") { &digits[2..] } else { digits.as_str() };
     national.strip_prefix('0').unwrap_or(national).to_owned()
 }
 
@@ -58,28 +47,14 @@ mod tests {
 
     #[test]
     fn mobiles_and_landlines_can_receive() {
-        for number in [
-            "01012345678",
-            "0111234567",
-            "0212345678",
-            "0311234567",
-            "07012345678",
-        ] {
+        for number in ["01012345678", "0111234567", "0212345678", "0311234567", "07012345678"] {
             assert!(is_recipient(number), "{number}");
         }
     }
 
     #[test]
     fn other_shapes_cannot_receive() {
-        for number in [
-            "0101234567",
-            "010-1234-5678",
-            "+821012345678",
-            "15881234",
-            "1012345678",
-            "",
-            "010123456789",
-        ] {
+        for number in ["0101234567", "010-1234-5678", "+821012345678", "15881234", "1012345678", "", "010123456789"] {
             assert!(!is_recipient(number), "{number}");
         }
     }

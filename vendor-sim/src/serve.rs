@@ -30,8 +30,7 @@ pub(crate) async fn start(wire: Arc<dyn Wire>, listen: SocketAddr) -> std::io::R
     let stop = wire.core().stop.clone();
     wire.core().tracker.spawn(async move {
         let service = app.into_make_service_with_connect_info::<ConnHandle>();
-        let serving = axum::serve(ResettableListener(listener), service)
-            .with_graceful_shutdown(stop.cancelled_owned());
+        let serving = axum::serve(ResettableListener(listener), service).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serving.await {
             tracing::error!(%error, "a simulated vendor stopped listening");
         }
@@ -45,22 +44,11 @@ async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
+    let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
     let Ok(body) = to_bytes(body, wire.body_limit()).await else {
-        return wire
-            .too_large()
-            .with_header(header::CONNECTION, "close".to_owned())
-            .into_response();
+        return wire.too_large().with_header(header::CONNECTION, "close".to_owned()).into_response();
     };
-    let received = Received {
-        method: parts.method,
-        target,
-        headers: parts.headers,
-        body,
-    };
+    let received = Received { method: parts.method, target, headers: parts.headers, body };
     let operation = wire.operation(&received);
     let account = wire.account_of(&received);
     let fault = locked(&wire.core().faults).take(&Facts {
@@ -83,21 +71,11 @@ async fn handle(
 /// Lets the vendor process the request. A slow vendor goes on when its client has hung up.
 async fn carry_out(wire: &Arc<dyn Wire>, received: Received, fault: Option<&Fault>) -> Answer {
     let effects = match fault {
-        Some(Fault::Delay {
-            ms,
-            accept_first: false,
-        }) => Effects {
-            pause_ms: *ms,
-            ..Effects::default()
-        },
-        Some(Fault::RefuseRecipients { to, code }) => Effects {
-            refuse: Some((to.clone(), code.clone())),
-            ..Effects::default()
-        },
-        Some(Fault::Outcome { outcome }) => Effects {
-            outcome: Some(outcome.clone()),
-            ..Effects::default()
-        },
+        Some(Fault::Delay { ms, accept_first: false }) => Effects { pause_ms: *ms, ..Effects::default() },
+        Some(Fault::RefuseRecipients { to, code }) => {
+            Effects { refuse: Some((to.clone(), code.clone())), ..Effects::default() }
+        }
+        Some(Fault::Outcome { outcome }) => Effects { outcome: Some(outcome.clone()), ..Effects::default() },
         _ => Effects::default(),
     };
     let detached = effects.pause_ms > 0;
@@ -113,19 +91,10 @@ async fn carry_out(wire: &Arc<dyn Wire>, received: Received, fault: Option<&Faul
 
 /// The answer as the client gets it.
 fn spoil(wire: &Arc<dyn Wire>, fault: Option<&Fault>, carried_out: Option<&Answer>) -> Answer {
-    let status_of =
-        |status: &u16| StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let undisturbed = || {
-        carried_out
-            .cloned()
-            .unwrap_or_else(|| wire.server_error(StatusCode::INTERNAL_SERVER_ERROR))
-    };
+    let status_of = |status: &u16| StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let undisturbed = || carried_out.cloned().unwrap_or_else(|| wire.server_error(StatusCode::INTERNAL_SERVER_ERROR));
     match fault {
-        Some(Fault::ServerError {
-            status,
-            retry_after_s,
-            ..
-        }) => {
+        Some(Fault::ServerError { status, retry_after_s, .. }) => {
             let answer = wire.server_error(status_of(status));
             match retry_after_s {
                 Some(seconds) => answer.with_header(header::RETRY_AFTER, seconds.to_string()),
@@ -137,15 +106,9 @@ fn spoil(wire: &Arc<dyn Wire>, fault: Option<&Fault>, carried_out: Option<&Answe
         Some(Fault::NotAccepted) => wire.not_accepted(),
         Some(Fault::Unauthorized) => wire.unauthorized(),
         Some(Fault::Refuse { code }) => wire.refusal(code, "a scripted fault refused this request"),
-        Some(Fault::Respond {
-            status,
-            content_type,
-            body,
-            ..
-        }) => Answer {
+        Some(Fault::Respond { status, content_type, body, .. }) => Answer {
             body: body.clone().into_bytes(),
-            ..Answer::empty(status_of(status))
-                .with_header(header::CONTENT_TYPE, content_type.clone())
+            ..Answer::empty(status_of(status)).with_header(header::CONTENT_TYPE, content_type.clone())
         },
         Some(Fault::TruncatedJson) => {
             let mut answer = undisturbed();
@@ -178,14 +141,8 @@ fn throttled(wire: &Arc<dyn Wire>, after_s: u64, form: RetryAfterForm) -> Answer
 pub(crate) fn gateway_page(status: StatusCode) -> Answer {
     let reason = status.canonical_reason().unwrap_or("Error");
     let title = format!("{} {reason}", status.as_u16());
-    let page = format!(
-        "<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>\r\n</html>\r\n"
-    );
-    Answer {
-        content_type: Some("text/html"),
-        body: page.into_bytes(),
-        ..Answer::empty(status)
-    }
+    let page = format!("<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>\r\n</html>\r\n");
+    Answer { content_type: Some("text/html"), body: page.into_bytes(), ..Answer::empty(status) }
 }
 
 fn draft(
@@ -231,10 +188,7 @@ fn record(
     if let Some(carried_out) = carried_out {
         entry.verdict = match &carried_out.refusal {
             None => Verdict::Valid,
-            Some((code, reason)) => Verdict::Invalid {
-                code: code.clone(),
-                reason: reason.clone(),
-            },
+            Some((code, reason)) => Verdict::Invalid { code: code.clone(), reason: reason.clone() },
         };
         entry.accepted.clone_from(&carried_out.accepted);
         entry.references.clone_from(&carried_out.references);
@@ -258,10 +212,7 @@ async fn finish(
     match fault {
         Some(Fault::Hang { .. }) => core.stop.cancelled().await,
         Some(Fault::Reset { .. }) => connection.reset(),
-        Some(Fault::Delay {
-            ms,
-            accept_first: true,
-        }) => {
+        Some(Fault::Delay { ms, accept_first: true }) => {
             core.pause(*ms).await;
         }
         _ => {}

@@ -78,10 +78,7 @@ impl Settings {
             return Err("callback_batch: 1 to 100 events fit in one callback".to_owned());
         }
         if self.callback_concurrency == 0 {
-            return Err(
-                "callback_concurrency: must be at least 1; set callbacks to false to send none"
-                    .to_owned(),
-            );
+            return Err("callback_concurrency: must be at least 1; set callbacks to false to send none".to_owned());
         }
         if !self.retry_scale.is_finite() || self.retry_scale < 0.0 {
             return Err("retry_scale: must be a finite number, 0 or more".to_owned());

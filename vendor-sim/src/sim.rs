@@ -58,14 +58,7 @@ impl VendorSim {
             }
         };
         tracing::info!(cloudmsg = %cloudmsg_address, sendtalk = %sendtalk_address, "simulated vendors are listening");
-        Ok(Self {
-            cloudmsg,
-            sendtalk,
-            cloudmsg_address,
-            sendtalk_address,
-            tracker,
-            stop,
-        })
+        Ok(Self { cloudmsg, sendtalk, cloudmsg_address, sendtalk_address, tracker, stop })
     }
 
     /// Base URL of the simulated CloudMsg, without a slash at the end.

@@ -16,15 +16,10 @@ impl Store {
     /// Adds a message and forgets the oldest beyond `limit`.
     pub(crate) fn insert(&mut self, message: Message, limit: usize) {
         let id = message.message_id.clone();
-        for (index, key) in [
-            (&mut self.by_reference, &message.reference),
-            (&mut self.by_request, &message.request_id),
-        ] {
+        for (index, key) in [(&mut self.by_reference, &message.reference), (&mut self.by_request, &message.request_id)]
+        {
             if let Some(key) = key {
-                index
-                    .entry((message.account.clone(), key.clone()))
-                    .or_default()
-                    .push(id.clone());
+                index.entry((message.account.clone(), key.clone())).or_default().push(id.clone());
             }
         }
         self.order.push_back(id.clone());
@@ -41,10 +36,7 @@ impl Store {
         let Some(message) = self.messages.remove(&id) else {
             return;
         };
-        for (index, key) in [
-            (&mut self.by_reference, message.reference),
-            (&mut self.by_request, message.request_id),
-        ] {
+        for (index, key) in [(&mut self.by_reference, message.reference), (&mut self.by_request, message.request_id)] {
             let Some(key) = key else { continue };
             let key = (message.account.clone(), key);
             if let Some(ids) = index.get_mut(&key) {
@@ -65,24 +57,15 @@ impl Store {
     }
 
     pub(crate) fn by_reference(&self, account: &str, reference: &str) -> Vec<&Message> {
-        self.listed(
-            self.by_reference
-                .get(&(account.to_owned(), reference.to_owned())),
-        )
+        self.listed(self.by_reference.get(&(account.to_owned(), reference.to_owned())))
     }
 
     pub(crate) fn by_request(&self, account: &str, request: &str) -> Vec<&Message> {
-        self.listed(
-            self.by_request
-                .get(&(account.to_owned(), request.to_owned())),
-        )
+        self.listed(self.by_request.get(&(account.to_owned(), request.to_owned())))
     }
 
     fn listed(&self, ids: Option<&Vec<String>>) -> Vec<&Message> {
-        ids.into_iter()
-            .flatten()
-            .filter_map(|id| self.messages.get(id))
-            .collect()
+        ids.into_iter().flatten().filter_map(|id| self.messages.get(id)).collect()
     }
 
     /// All messages, oldest first.

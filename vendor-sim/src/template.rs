@@ -110,16 +110,8 @@ impl Template {
     /// A sentence that names the missing and the extra variables.
     pub fn render(&self, variables: &BTreeMap<String, String>) -> Result<String, String> {
         let wanted = self.placeholders();
-        let missing: Vec<&str> = wanted
-            .iter()
-            .copied()
-            .filter(|name| !variables.contains_key(*name))
-            .collect();
-        let extra: Vec<&str> = variables
-            .keys()
-            .map(String::as_str)
-            .filter(|name| !wanted.contains(name))
-            .collect();
+        let missing: Vec<&str> = wanted.iter().copied().filter(|name| !variables.contains_key(*name)).collect();
+        let extra: Vec<&str> = variables.keys().map(String::as_str).filter(|name| !wanted.contains(name)).collect();
         if !missing.is_empty() || !extra.is_empty() {
             return Err(format!(
                 "missing variables: [{}], extra variables: [{}]",
@@ -138,9 +130,7 @@ impl Template {
 }
 
 fn unfilled(content: &str) -> bool {
-    pieces(content)
-        .iter()
-        .any(|piece| matches!(piece, Piece::Placeholder(_)))
+    pieces(content).iter().any(|piece| matches!(piece, Piece::Placeholder(_)))
 }
 
 #[cfg(test)]
@@ -148,19 +138,11 @@ mod tests {
     use super::*;
 
     fn template(text: &str) -> Template {
-        Template {
-            code: "T".to_owned(),
-            text: text.to_owned(),
-            buttons: Vec::new(),
-            approved: true,
-        }
+        Template { code: "T".to_owned(), text: text.to_owned(), buttons: Vec::new(), approved: true }
     }
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
@@ -181,13 +163,8 @@ mod tests {
     #[test]
     fn rendering_wants_exactly_the_placeholders() {
         let hello = template("#{a} and #{b} and #{a}");
-        assert_eq!(
-            hello.render(&variables(&[("a", "1"), ("b", "2")])).unwrap(),
-            "1 and 2 and 1"
-        );
-        let why = hello
-            .render(&variables(&[("a", "1"), ("c", "3")]))
-            .unwrap_err();
+        assert_eq!(hello.render(&variables(&[("a", "1"), ("b", "2")])).unwrap(), "1 and 2 and 1");
+        let why = hello.render(&variables(&[("a", "1"), ("c", "3")])).unwrap_err();
         assert_eq!(why, "missing variables: [b], extra variables: [c]");
     }
 }

@@ -20,83 +20,34 @@ use crate::{Config, api, api::Gateway, reporter::Reporter, secrets::Secrets};
 ///
 /// # Errors
 /// One sentence for the operator: a setting that cannot be used, a port that is taken, a token that is missing.
-pub async fn start(
-    config: Config,
-    registry: Registry,
-    process: &Process,
-) -> anyhow::Result<Started> {
+pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     config.check()?;
     let tokens_file = process.auth.tokens_file.as_deref();
-    let token = config
-        .token_source()
-        .resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
+    let token = config.token_source().resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
     let config_service = client::channel(&config.config_service_url, token.clone())
         .context("the setting webhook_gateway.config_service_url")?;
-    let dispatcher = client::channel(&config.dispatcher_url, token)
-        .context("the setting webhook_gateway.dispatcher_url")?;
-    let listener = bind(
-        "the webhook gateway",
-        "webhook_gateway.listen",
-        config.listen.address(),
-    )
-    .await?;
-    let metrics_listener = bind(
-        "the webhook gateway's metrics",
-        "webhook_gateway.metrics_listen",
-        config.metrics_listen.address(),
-    )
-    .await?;
-    let started = Started {
-        address: listener.local_addr()?,
-        metrics_address: metrics_listener.local_addr()?,
-    };
+    let dispatcher =
+        client::channel(&config.dispatcher_url, token).context("the setting webhook_gateway.dispatcher_url")?;
+    let listener = bind("the webhook gateway", "webhook_gateway.listen", config.listen.address()).await?;
+    let metrics_listener =
+        bind("the webhook gateway's metrics", "webhook_gateway.metrics_listen", config.metrics_listen.address())
+            .await?;
+    let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
     let lifecycle = &process.lifecycle;
     let readiness = Readiness::new();
     let secrets = Arc::new(Secrets::default());
-    let node_id = config
-        .node_id
-        .clone()
-        .unwrap_or_else(|| format!("webhook-gateway-{}", process.ids.next(process.clock.now())));
-    let subscriber = Subscriber {
-        node_id,
-        kind: NodeKind::WebhookGateway,
-        resume_from: None,
-        settings: config.watch.clone(),
-    };
+    let node_id =
+        config.node_id.clone().unwrap_or_else(|| format!("webhook-gateway-{}", process.ids.next(process.clock.now())));
+    let subscriber =
+        Subscriber { node_id, kind: NodeKind::WebhookGateway, resume_from: None, settings: config.watch.clone() };
     let check = readiness.register("webhook secrets");
-    let watch = watch_client::spawn(
-        subscriber,
-        config_service,
-        secrets.clone(),
-        lifecycle,
-        check,
-    );
-    let reporter = Reporter::start(
-        dispatcher,
-        config.max_callbacks,
-        config.max_reports,
-        config.report_timeout,
-        lifecycle,
-    );
+    let watch = watch_client::spawn(subscriber, config_service, secrets.clone(), lifecycle, check);
+    let reporter =
+        Reporter::start(dispatcher, config.max_callbacks, config.max_reports, config.report_timeout, lifecycle);
 
-    http::start(
-        metrics_listener,
-        readiness.clone(),
-        telemetry::metrics()?,
-        lifecycle,
-    );
-    let gateway = Gateway::new(
-        &config,
-        registry,
-        secrets,
-        watch,
-        reporter,
-        process.clock.clone(),
-    );
-    lifecycle.spawn(
-        "webhook gateway",
-        api::serve(listener, gateway, readiness, lifecycle.clone()),
-    );
+    http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
+    let gateway = Gateway::new(&config, registry, secrets, watch, reporter, process.clock.clone());
+    lifecycle.spawn("webhook gateway", api::serve(listener, gateway, readiness, lifecycle.clone()));
     Ok(started)
 }

@@ -68,21 +68,13 @@ impl Default for Config {
 
 impl Config {
     pub(crate) fn token_source(&self) -> TokenSource {
-        TokenSource {
-            token: self.token.clone(),
-            token_file: self.token_file.clone(),
-        }
+        TokenSource { token: self.token.clone(), token_file: self.token_file.clone() }
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for (key, value) in [
-            ("max_callbacks", self.max_callbacks),
-            ("max_reports", self.max_reports),
-        ] {
+        for (key, value) in [("max_callbacks", self.max_callbacks), ("max_reports", self.max_reports)] {
             if value == 0 {
-                return Err(ConfigError::new(format!(
-                    "the setting webhook_gateway.{key} is 0; allowed: 1 or more"
-                )));
+                return Err(ConfigError::new(format!("the setting webhook_gateway.{key} is 0; allowed: 1 or more")));
             }
         }
         Ok(())
@@ -103,16 +95,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_is_refused_by_name() {
-        let config = Config {
-            max_reports: 0,
-            ..Config::default()
-        };
-        assert!(
-            config
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("webhook_gateway.max_reports")
-        );
+        let config = Config { max_reports: 0, ..Config::default() };
+        assert!(config.check().unwrap_err().to_string().contains("webhook_gateway.max_reports"));
     }
 }

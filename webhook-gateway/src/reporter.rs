@@ -3,11 +3,13 @@
 //! While a call is under way others gather behind it and go with the next one; a lone callback waits for nobody. A call
 //! that the dispatcher finds wrong is taken apart, so that one update which it cannot take does not hold up the rest.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use switchboard_proto::dispatch::v1::{
-    ReportStatusRequest, StatusOutcome, StatusUpdate,
-    delivery_status_service_client::DeliveryStatusServiceClient,
+    ReportStatusRequest, StatusOutcome, StatusUpdate, delivery_status_service_client::DeliveryStatusServiceClient,
 };
 use switchboard_runtime::{error::describe, grpc::AuthorizedChannel, lifecycle::Lifecycle};
 use tokio::{
@@ -69,21 +71,13 @@ impl Reporter {
             while !updates.is_empty() {
                 let rest = updates.split_off(updates.len().min(MAX_UPDATES));
                 let (done, answer) = oneshot::channel();
-                let job = Job {
-                    updates: std::mem::replace(&mut updates, rest),
-                    done,
-                };
-                self.queue
-                    .send(job)
-                    .await
-                    .map_err(|_| NotCommitted::Stopping)?;
+                let job = Job { updates: std::mem::replace(&mut updates, rest), done };
+                self.queue.send(job).await.map_err(|_| NotCommitted::Stopping)?;
                 answer.await.map_err(|_| NotCommitted::Stopping)??;
             }
             Ok(())
         };
-        timeout(self.patience, all)
-            .await
-            .map_err(|_| NotCommitted::TooSlow(self.patience))?
+        timeout(self.patience, all).await.map_err(|_| NotCommitted::TooSlow(self.patience))?
     }
 }
 
@@ -109,24 +103,14 @@ impl Worker {
                 },
             };
             let batch = gather(first, &mut jobs, &mut next);
-            drop(
-                self.lifecycle
-                    .spawn_detached("status report", self.clone().hand_on(batch, permit)),
-            );
+            drop(self.lifecycle.spawn_detached("status report", self.clone().hand_on(batch, permit)));
         }
     }
 
     async fn hand_on(self, mut batch: Vec<Job>, permit: OwnedSemaphorePermit) {
         // Whoever has given up waiting has told the vendor to come again.
         batch.retain(|job| !job.done.is_closed());
-        let together = self
-            .call(
-                batch
-                    .iter()
-                    .flat_map(|job| job.updates.iter().cloned())
-                    .collect(),
-            )
-            .await;
+        let together = self.call(batch.iter().flat_map(|job| job.updates.iter().cloned()).collect()).await;
         match together {
             Err(status) if status.code() == Code::InvalidArgument && batch.len() > 1 => {
                 for job in batch {
@@ -154,24 +138,15 @@ impl Worker {
         let results = match response {
             Ok(response) => response?.into_inner().results,
             Err(_) => {
-                return Err(Status::deadline_exceeded(
-                    "the dispatcher did not answer in time",
-                ));
+                return Err(Status::deadline_exceeded("the dispatcher did not answer in time"));
             }
         };
         if results.len() != count {
-            return Err(Status::internal(format!(
-                "{count} updates were sent and {} results came",
-                results.len()
-            )));
+            return Err(Status::internal(format!("{count} updates were sent and {} results came", results.len())));
         }
         for result in results {
-            let outcome = result
-                .outcome()
-                .as_str_name()
-                .trim_start_matches("STATUS_OUTCOME_");
-            metrics::counter!("switchboard_webhook_updates_total", "outcome" => outcome)
-                .increment(1);
+            let outcome = result.outcome().as_str_name().trim_start_matches("STATUS_OUTCOME_");
+            metrics::counter!("switchboard_webhook_updates_total", "outcome" => outcome).increment(1);
             if result.outcome() == StatusOutcome::Unspecified {
                 return Err(Status::internal("an update came back without an outcome"));
             }
@@ -201,42 +176,4 @@ fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, next: &mut Option<Job>) ->
         batch.push(job);
     }
     batch
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(updates: usize) -> Job {
-        Job {
-            updates: vec![StatusUpdate::default(); updates],
-            done: oneshot::channel().0,
-        }
-    }
-
-    #[tokio::test]
-    async fn what_waits_goes_together_and_what_does_not_fit_goes_next() {
-        let (sender, mut jobs) = mpsc::channel(8);
-        for updates in [400, 599, 2] {
-            sender.send(job(updates)).await.unwrap();
-        }
-        let mut next = None;
-        let batch = gather(job(1), &mut jobs, &mut next);
-        assert_eq!(
-            batch.iter().map(|job| job.updates.len()).sum::<usize>(),
-            MAX_UPDATES
-        );
-        assert!(next.is_none() && jobs.len() == 1);
-        let batch = gather(job(999), &mut jobs, &mut next);
-        assert_eq!(
-            (batch.len(), next.map(|job| job.updates.len())),
-            (1, Some(2))
-        );
-    }
-
-    #[tokio::test]
-    async fn a_lone_job_waits_for_nobody() {
-        let (_sender, mut jobs) = mpsc::channel(8);
-        assert_eq!(gather(job(1), &mut jobs, &mut None).len(), 1);
-    }
 }

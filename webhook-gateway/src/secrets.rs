@@ -53,12 +53,7 @@ impl Secrets {
     /// Who may sign for the account; nobody when it is unknown.
     pub(crate) fn signers(&self, provider: &str, account: &str) -> Arc<[Signer]> {
         let index = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        index
-            .signers
-            .get(provider)
-            .and_then(|accounts| accounts.get(account))
-            .cloned()
-            .unwrap_or_default()
+        index.signers.get(provider).and_then(|accounts| accounts.get(account)).cloned().unwrap_or_default()
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
@@ -81,10 +76,7 @@ impl WatchSink for Secrets {
 
     fn apply(&self, change: Change) -> Result<(), Refused> {
         let id = change.organization_id;
-        let signers = read(
-            &id,
-            change.entry.map(|entry| entry.accounts).unwrap_or_default(),
-        )?;
+        let signers = read(&id, change.entry.map(|entry| entry.accounts).unwrap_or_default())?;
         self.update(|index| {
             index.remove(&id);
             index.put(&id, signers);
@@ -93,46 +85,22 @@ impl WatchSink for Secrets {
     }
 
     fn is_empty(&self) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accounts
-            .is_empty()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).accounts.is_empty()
     }
 }
 
-fn read(
-    organization_id: &str,
-    accounts: Vec<ProviderAccount>,
-) -> Result<Vec<(Account, Vec<Signer>)>, Refused> {
+fn read(organization_id: &str, accounts: Vec<ProviderAccount>) -> Result<Vec<(Account, Vec<Signer>)>, Refused> {
     accounts
         .into_iter()
         .map(|account| {
             let signers = account.webhook_secrets.into_iter().map(|secret| {
-                let expire_time = secret
-                    .expire_time
-                    .as_ref()
-                    .map(from_timestamp)
-                    .transpose()
-                    .map_err(|error| {
-                        Refused(format!(
-                            "a webhook secret of {organization_id} expires at no real time: {error}"
-                        ))
-                    })?;
-                Ok(Signer {
-                    organization_id: organization_id.to_owned(),
-                    secret: secret.secret.into(),
-                    expire_time,
-                })
+                let expire_time = secret.expire_time.as_ref().map(from_timestamp).transpose().map_err(|error| {
+                    Refused(format!("a webhook secret of {organization_id} expires at no real time: {error}"))
+                })?;
+                Ok(Signer { organization_id: organization_id.to_owned(), secret: secret.secret.into(), expire_time })
             });
             let signers = signers.collect::<Result<Vec<_>, Refused>>()?;
-            Ok((
-                Account {
-                    provider: account.provider,
-                    name: account.provider_account,
-                },
-                signers,
-            ))
+            Ok((Account { provider: account.provider, name: account.provider_account }, signers))
         })
         .collect()
 }
@@ -144,12 +112,8 @@ impl Index {
         }
         let mut names = Vec::with_capacity(accounts.len());
         for (account, signers) in accounts {
-            let of_account = self
-                .signers
-                .entry(account.provider.clone())
-                .or_default()
-                .entry(account.name.clone())
-                .or_default();
+            let of_account =
+                self.signers.entry(account.provider.clone()).or_default().entry(account.name.clone()).or_default();
             *of_account = of_account.iter().cloned().chain(signers).collect();
             names.push(account);
         }
@@ -164,11 +128,7 @@ impl Index {
             let rest: Arc<[Signer]> = of_provider
                 .get(&account.name)
                 .map(|signers| {
-                    signers
-                        .iter()
-                        .filter(|signer| signer.organization_id != organization_id)
-                        .cloned()
-                        .collect()
+                    signers.iter().filter(|signer| signer.organization_id != organization_id).cloned().collect()
                 })
                 .unwrap_or_default();
             if rest.is_empty() {
@@ -189,17 +149,12 @@ mod tests {
     use super::*;
 
     fn entry(organization: &str, accounts: &[(&str, &str, &[&str])]) -> OrganizationEntry {
-        let accounts = accounts
-            .iter()
-            .map(|(provider, account, secrets)| ProviderAccount {
-                provider: (*provider).to_owned(),
-                provider_account: (*account).to_owned(),
-                webhook_secrets: secrets
-                    .iter()
-                    .map(|secret| secret_of(secret, None))
-                    .collect(),
-                ..ProviderAccount::default()
-            });
+        let accounts = accounts.iter().map(|(provider, account, secrets)| ProviderAccount {
+            provider: (*provider).to_owned(),
+            provider_account: (*account).to_owned(),
+            webhook_secrets: secrets.iter().map(|secret| secret_of(secret, None)).collect(),
+            ..ProviderAccount::default()
+        });
         OrganizationEntry {
             organization_id: organization.to_owned(),
             accounts: accounts.collect(),
@@ -209,65 +164,33 @@ mod tests {
 
     fn secret_of(secret: &str, expire: Option<i64>) -> WebhookSecret {
         let expire_time = expire.map(|seconds| Timestamp { seconds, nanos: 0 });
-        WebhookSecret {
-            secret: secret.to_owned(),
-            expire_time,
-        }
+        WebhookSecret { secret: secret.to_owned(), expire_time }
     }
 
     fn change(entry: OrganizationEntry) -> Change {
-        Change {
-            revision: 2,
-            organization_id: entry.organization_id.clone(),
-            entry: Some(entry),
-        }
+        Change { revision: 2, organization_id: entry.organization_id.clone(), entry: Some(entry) }
     }
 
     fn known(secrets: &Secrets, provider: &str, account: &str) -> Vec<(String, String)> {
         let signers = secrets.signers(provider, account);
-        signers
-            .iter()
-            .map(|s| {
-                (
-                    s.organization_id.clone(),
-                    s.secret.expose_secret().to_owned(),
-                )
-            })
-            .collect()
+        signers.iter().map(|s| (s.organization_id.clone(), s.secret.expose_secret().to_owned())).collect()
     }
 
     fn filled() -> Secrets {
         let secrets = Secrets::default();
         let entries = vec![
-            entry(
-                "a",
-                &[
-                    ("cloudmsg", "svc-1", &["s1"]),
-                    ("sendtalk", "acct_1", &["t1"]),
-                ],
-            ),
+            entry("a", &[("cloudmsg", "svc-1", &["s1"]), ("sendtalk", "acct_1", &["t1"])]),
             entry("b", &[("cloudmsg", "svc-1", &["s2"])]),
             entry("c", &[]),
         ];
-        secrets
-            .replace_all(
-                entries,
-                &Position {
-                    revision: 1,
-                    epoch: "e".to_owned(),
-                },
-            )
-            .unwrap();
+        secrets.replace_all(entries, &Position { revision: 1, epoch: "e".to_owned() }).unwrap();
         secrets
     }
 
     #[test]
     fn an_account_that_two_organisations_share_has_the_secrets_of_both() {
         let secrets = filled();
-        let both = [
-            ("a".to_owned(), "s1".to_owned()),
-            ("b".to_owned(), "s2".to_owned()),
-        ];
+        let both = [("a".to_owned(), "s1".to_owned()), ("b".to_owned(), "s2".to_owned())];
         assert_eq!(known(&secrets, "cloudmsg", "svc-1"), both);
         assert!(known(&secrets, "sendtalk", "svc-1").is_empty());
     }
@@ -275,25 +198,11 @@ mod tests {
     #[test]
     fn a_change_replaces_one_organisation_and_leaves_the_others() {
         let secrets = filled();
-        secrets
-            .apply(change(entry("a", &[("cloudmsg", "svc-2", &["s3"])])))
-            .unwrap();
-        assert_eq!(
-            known(&secrets, "cloudmsg", "svc-1"),
-            [("b".to_owned(), "s2".to_owned())]
-        );
-        assert_eq!(
-            known(&secrets, "cloudmsg", "svc-2"),
-            [("a".to_owned(), "s3".to_owned())]
-        );
+        secrets.apply(change(entry("a", &[("cloudmsg", "svc-2", &["s3"])]))).unwrap();
+        assert_eq!(known(&secrets, "cloudmsg", "svc-1"), [("b".to_owned(), "s2".to_owned())]);
+        assert_eq!(known(&secrets, "cloudmsg", "svc-2"), [("a".to_owned(), "s3".to_owned())]);
         assert!(known(&secrets, "sendtalk", "acct_1").is_empty());
-        secrets
-            .apply(Change {
-                revision: 3,
-                organization_id: "b".to_owned(),
-                entry: None,
-            })
-            .unwrap();
+        secrets.apply(Change { revision: 3, organization_id: "b".to_owned(), entry: None }).unwrap();
         assert!(known(&secrets, "cloudmsg", "svc-1").is_empty());
         assert!(!secrets.is_empty());
     }
@@ -302,16 +211,11 @@ mod tests {
     fn a_replaced_secret_is_valid_until_it_expires() {
         let secrets = Secrets::default();
         let mut entry = entry("a", &[("cloudmsg", "svc-1", &[])]);
-        entry.accounts[0].webhook_secrets =
-            vec![secret_of("new", None), secret_of("old", Some(100))];
+        entry.accounts[0].webhook_secrets = vec![secret_of("new", None), secret_of("old", Some(100))];
         secrets.apply(change(entry)).unwrap();
         let valid_at = |seconds| {
             let now = DateTime::from_timestamp(seconds, 0).unwrap();
-            secrets
-                .signers("cloudmsg", "svc-1")
-                .iter()
-                .filter(|signer| signer.is_valid(now))
-                .count()
+            secrets.signers("cloudmsg", "svc-1").iter().filter(|signer| signer.is_valid(now)).count()
         };
         assert_eq!((valid_at(99), valid_at(100)), (2, 1));
     }

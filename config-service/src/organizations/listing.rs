@@ -124,6 +124,16 @@ pub struct Page {
     pub total: i64,
 }
 
+impl Page {
+    /// A page of at most `limit`, from rows that were read one further to see whether others follow.
+    pub(crate) fn of(mut organizations: Vec<Organization>, limit: u32, total: i64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = organizations.len() > limit;
+        organizations.truncate(limit);
+        Self { organizations, more, total }
+    }
+}
+
 /// The form in which names and ids are searched: compatibility characters and case folded, so that full-width and
 /// decomposed input finds what it means. On one line, so that no match spans id and name.
 pub fn fold(text: &str) -> String {

@@ -15,13 +15,17 @@
 //! To add something: a method here that says what happens (not which row is written), its SQL in both engines, its case
 //! in the suite.
 
+mod audit_sql;
 mod change;
 mod documents;
 mod error;
+mod listing_sql;
+mod meta;
 mod migrations;
 mod open;
 pub mod postgres;
 mod records;
+mod rows;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -37,7 +41,7 @@ pub use records::{
 use crate::{
     audit::{Draft, Event, EventFilter, Head},
     organizations::{Listing, Organization, OrganizationId, OrganizationName, Page},
-    provider_configs::{SealedConfig, StoredConfig},
+    provider_configs::{ProviderConfig, SealedConfig, StoredConfig},
     routing::Routing,
     sealing::SealedRecord,
 };
@@ -88,14 +92,14 @@ pub trait OrganizationStore: Send + Sync + 'static {
 pub trait ConfigStore: Send + Sync + 'static {
     /// Adds a config, and makes it the primary of the routing where it says so. Its version must follow
     /// [`last_config_version`](Self::last_config_version).
-    async fn add_config(&self, config: &SealedConfig, change: Change) -> Result<Committed<crate::provider_configs::ProviderConfig>>;
+    async fn add_config(&self, config: &SealedConfig, change: Change) -> Result<Committed<ProviderConfig>>;
 
     /// Replaces a config of the version before, and makes it the primary of the routing where it says so.
     async fn replace_config(
         &self,
         config: &SealedConfig,
         change: Change,
-    ) -> Result<Committed<crate::provider_configs::ProviderConfig>>;
+    ) -> Result<Committed<ProviderConfig>>;
 
     /// Deletes a config of version `expected` that nothing is routed to, when `confirmed_name` is the organisation's.
     async fn remove_config(

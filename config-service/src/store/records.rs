@@ -95,3 +95,9 @@ pub struct NodeReport {
     /// When it was last heard.
     pub last_seen: DateTime<Utc>,
 }
+
+/// What a list searches: id and name, folded, on a line each, so that no match spans both.
+pub(super) fn search_text(organization_id: &str, name: &str) -> String {
+    use crate::organizations::fold;
+    format!("{}\n{}", fold(organization_id), fold(name))
+}

@@ -68,7 +68,7 @@ impl Message {
                 match &mut self.state {
                     State::Requested | State::InDoubt | State::Unresolved(None) => self.state = State::Queued(receipt),
                     State::Queued(known) | State::Sent(known) | State::Delivered { receipt: known, .. } => {
-                        *known = receipt
+                        *known = receipt;
                     }
                     State::Failed { receipt: known, .. } | State::Unresolved(known) => *known = Some(receipt),
                 }

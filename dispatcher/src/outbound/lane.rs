@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use switchboard_providers::{
     MessageProvider,
-    model::{Failure, FailureCode, SendOutcome},
+    model::{Failure, FailureCode, Fault, Refusal, SendOutcome},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,12 +18,14 @@ use tokio::{
 use tower::{Service as _, ServiceExt as _};
 
 use super::{
-    Outgoing,
+    BreakerSettings, Outgoing,
+    breaker::Breaker,
+    pace::Pace,
     stack::{Call, Stack, stack},
 };
 
 /// Limits of one vendor account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Calls under way at once.
     pub concurrency: usize,
@@ -33,6 +35,10 @@ pub struct Limits {
     pub queue_wait: Duration,
     /// How long a call may take; then its outcome is in doubt.
     pub send_timeout: Duration,
+    /// Calls a second; 0: as many as the concurrency allows.
+    pub rate: u32,
+    /// When the account is left alone.
+    pub breaker: BreakerSettings,
 }
 
 /// A vendor account's way out. Clones share the limits.
@@ -47,6 +53,7 @@ struct Shared {
     provider_code: &'static str,
     limits: Limits,
     stack: Stack,
+    pace: Pace,
     /// Places in the queue and under way together.
     places: Arc<Semaphore>,
 }
@@ -54,8 +61,8 @@ struct Shared {
 /// A place in a lane, from before the message is recorded until its outcome is known.
 pub struct Admitted {
     stack: Stack,
+    shared: Arc<Shared>,
     provider: Arc<dyn MessageProvider>,
-    provider_code: &'static str,
     _place: OwnedSemaphorePermit,
 }
 
@@ -74,7 +81,7 @@ impl Lane {
     ///
     /// When none came free in time.
     pub async fn admit(&self, deadline: Option<Instant>) -> Result<Admitted, Overloaded> {
-        let Shared { limits, stack, places, provider_code } = &*self.shared;
+        let Shared { limits, stack, places, provider_code, pace } = &*self.shared;
         let overloaded = || {
             metrics::counter!("switchboard_sends_shed_total", "provider" => *provider_code).increment(1);
             Overloaded { retry_after: limits.queue_wait.max(Duration::from_secs(1)) }
@@ -83,11 +90,14 @@ impl Lane {
         let until = Instant::now() + limits.queue_wait;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let mut stack = stack.clone();
-        match tokio::time::timeout_at(until, stack.ready()).await {
-            Ok(Ok(_)) => {}
-            _ => return Err(overloaded()),
+        let ready = async {
+            pace.turn().await;
+            stack.ready().await.is_ok()
+        };
+        if !tokio::time::timeout_at(until, ready).await.unwrap_or(false) {
+            return Err(overloaded());
         }
-        Ok(Admitted { stack, provider: Arc::clone(&self.provider), provider_code, _place: place })
+        Ok(Admitted { stack, shared: Arc::clone(&self.shared), provider: Arc::clone(&self.provider), _place: place })
     }
 
     /// The vendor's client, for what is not a send.
@@ -97,8 +107,11 @@ impl Lane {
 }
 
 impl Admitted {
-    /// Calls the vendor.
+    /// Calls the vendor, unless it has asked to be left alone: then the send is refused without a call.
     pub async fn send(mut self, message: Arc<Outgoing>, at: DateTime<Utc>) -> SendOutcome {
+        if let Some(rest) = self.shared.pace.paused() {
+            return left_alone(rest);
+        }
         let begun = Instant::now();
         let call = Call { provider: self.provider, message, at };
         let outcome = match self.stack.call(call).await {
@@ -109,15 +122,27 @@ impl Admitted {
             }
             Err(error) => SendOutcome::InDoubt(Failure::new(FailureCode::Unknown, "", error.to_string(), false)),
         };
+        if let SendOutcome::Refused(Refusal { retry_after: Some(pause), fault: Fault::Vendor, .. }) = &outcome {
+            self.shared.pace.pause(*pause);
+        }
         let word = match &outcome {
             SendOutcome::Accepted(_) => "accepted",
             SendOutcome::Refused(_) => "refused",
             SendOutcome::InDoubt(_) => "in_doubt",
         };
-        metrics::histogram!("switchboard_vendor_call_seconds", "provider" => self.provider_code, "outcome" => word)
+        metrics::histogram!("switchboard_vendor_call_seconds", "provider" => self.shared.provider_code, "outcome" => word)
             .record(begun.elapsed().as_secs_f64());
         outcome
     }
+}
+
+fn left_alone(rest: Duration) -> SendOutcome {
+    let detail = "the vendor has asked for a pause; it was not called";
+    SendOutcome::Refused(Refusal {
+        failure: Failure::new(FailureCode::ProviderThrottled, "", detail, true),
+        fault: Fault::Vendor,
+        retry_after: Some(rest),
+    })
 }
 
 /// The lanes there are, by vendor and account. A change of the mapping must not forget what is under way, so they
@@ -140,7 +165,11 @@ impl Lanes {
             Arc::new(Shared {
                 provider_code,
                 limits: self.limits,
-                stack: stack(&self.limits),
+                stack: stack(
+                    Breaker::new(provider_code, account, &self.limits.breaker, self.limits.concurrency),
+                    &self.limits,
+                ),
+                pace: Pace::new(self.limits.rate),
                 places: Arc::new(Semaphore::new(self.limits.concurrency.saturating_add(self.limits.queue))),
             })
         });

@@ -1,12 +1,15 @@
 //! The way to a vendor: one lane per vendor account, a tower stack around the vendor's client.
 //!
-//! From the outside in: concurrency limit, timeout, vendor. Admission comes before anything is recorded ([`Lane::admit`]
-//! reserves a place, bounded in number and time), so that an overloaded lane refuses early instead of late. A call that
-//! outlives its timeout is in doubt, never failed.
+//! From the outside in: rate, circuit breaker, concurrency limit, timeout, vendor. Admission comes before anything is
+//! recorded ([`Lane::admit`] reserves a place, bounded in number and time), so that an overloaded lane refuses early
+//! instead of late. A call that outlives its timeout is in doubt, never failed.
 
+mod breaker;
 mod lane;
 mod outgoing;
+mod pace;
 mod stack;
 
+pub use breaker::BreakerSettings;
 pub use lane::{Admitted, Lane, Lanes, Limits, Overloaded};
 pub use outgoing::{NotSendable, Outgoing};

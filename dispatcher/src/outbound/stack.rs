@@ -1,4 +1,5 @@
-//! The tower stack around one vendor account.
+//! The tower stack around one vendor account, from the outside in: circuit breaker, concurrency limit, timeout, vendor.
+//! The breaker is outermost, so that an open one costs no place in the queue.
 
 use std::{
     sync::Arc,
@@ -10,7 +11,10 @@ use futures::future::BoxFuture;
 use switchboard_providers::{MessageProvider, model::SendOutcome};
 use tower::{BoxError, Service, ServiceBuilder, limit::ConcurrencyLimit, timeout::Timeout};
 
-use super::{Limits, Outgoing};
+use super::{
+    Limits, Outgoing,
+    breaker::{Breaker, Guarded},
+};
 
 /// One call of the vendor.
 pub(super) struct Call {
@@ -44,8 +48,12 @@ impl Service<Call> for Vendor {
     }
 }
 
-pub(super) type Stack = ConcurrencyLimit<Timeout<Vendor>>;
+pub(super) type Stack = Guarded<ConcurrencyLimit<Timeout<Vendor>>>;
 
-pub(super) fn stack(limits: &Limits) -> Stack {
-    ServiceBuilder::new().concurrency_limit(limits.concurrency).timeout(limits.send_timeout).service(Vendor)
+pub(super) fn stack(breaker: Breaker, limits: &Limits) -> Stack {
+    ServiceBuilder::new()
+        .layer(breaker)
+        .concurrency_limit(limits.concurrency)
+        .timeout(limits.send_timeout)
+        .service(Vendor)
 }

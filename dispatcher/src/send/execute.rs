@@ -2,16 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use switchboard_providers::model::{Acceptance, Failure, FailureCode, Fault, Refusal, SendOutcome};
 use switchboard_runtime::SharedClock;
+use tokio::time::Instant;
 
 use super::plan::route;
 use crate::{
     history::History,
     message::{Message, Settlement},
     outbound::{Admitted, Outgoing},
-    resolver::Choice,
+    resolver::{Account, Choice},
 };
 
 /// What a recorded message needs to come to its end.
@@ -20,12 +21,14 @@ pub(super) struct Execution {
     pub(super) clock: SharedClock,
     pub(super) choice: Choice,
     pub(super) admitted: Admitted,
+    /// Until when a send that was certainly not taken is tried again.
+    pub(super) retry_until: Instant,
 }
 
 impl Execution {
     /// Calls the vendor and writes what it came to. The message as it stands then.
     pub(super) async fn run(self, message: Message) -> Message {
-        let Self { history, clock, choice, admitted } = self;
+        let Self { history, clock, choice, admitted, retry_until } = self;
         let outgoing = match Outgoing::try_from(&message) {
             Ok(outgoing) => Arc::new(outgoing),
             Err(error) => {
@@ -33,7 +36,9 @@ impl Execution {
                 return settle(&history, &clock, message, Settlement::Refused(failure)).await;
             }
         };
-        let outcome = admitted.send(Arc::clone(&outgoing), clock.now()).await;
+        // With another vendor to ask there is no point in waiting for this one.
+        let patience = if choice.backups.is_empty() { retry_until } else { Instant::now() };
+        let outcome = call(&choice.account, admitted, &outgoing, &clock, patience).await;
         let SendOutcome::Refused(refusal) = outcome else {
             return settle(&history, &clock, message, settlement(outcome)).await;
         };
@@ -42,7 +47,7 @@ impl Execution {
         let Some(backup) = backup else {
             return settle(&history, &clock, message, Settlement::Refused(refusal.failure)).await;
         };
-        let Ok(admitted) = backup.lane.admit(None).await else {
+        let Ok(admitted) = backup.lane.admit(Some(retry_until)).await else {
             return settle(&history, &clock, message, Settlement::Refused(refusal.failure)).await;
         };
         let other_way =
@@ -52,10 +57,39 @@ impl Execution {
             return settle(&history, &clock, message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
-        let outcome = admitted.send(outgoing, clock.now()).await;
+        let outcome = call(backup, admitted, &outgoing, &clock, retry_until).await;
         settle(&history, &clock, message, settlement(outcome)).await
     }
 }
+
+/// Calls a vendor; again while it says, before `until`, that it has not taken the message by its own fault.
+async fn call(
+    account: &Account,
+    admitted: Admitted,
+    outgoing: &Arc<Outgoing>,
+    clock: &SharedClock,
+    until: Instant,
+) -> SendOutcome {
+    let mut delays =
+        ExponentialBuilder::default().with_min_delay(FIRST_RETRY).with_jitter().without_max_times().build();
+    let mut outcome = admitted.send(Arc::clone(outgoing), clock.now()).await;
+    loop {
+        let SendOutcome::Refused(Refusal { failure, fault: Fault::Vendor, retry_after }) = &outcome else {
+            return outcome;
+        };
+        let delay = delays.next().unwrap_or(FIRST_RETRY).max(retry_after.unwrap_or_default());
+        if !failure.retryable || Instant::now() + delay >= until {
+            return outcome;
+        }
+        tokio::time::sleep(delay).await;
+        let Ok(admitted) = account.lane.admit(Some(until)).await else { return outcome };
+        metrics::counter!("switchboard_send_retries_total", "provider" => account.vendor.code).increment(1);
+        outcome = admitted.send(Arc::clone(outgoing), clock.now()).await;
+    }
+}
+
+/// Wait before the first retry; grows from there.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 fn settlement(outcome: SendOutcome) -> Settlement {
     match outcome {

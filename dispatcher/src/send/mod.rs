@@ -6,7 +6,7 @@
 mod execute;
 mod plan;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use switchboard_runtime::{Ids, Lifecycle, SharedClock};
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ pub enum SendError {
     Overloaded(#[from] Overloaded),
     /// The caller's deadline leaves no time.
     #[error("the caller's deadline leaves no time to send: allow at least {0:?}")]
-    Deadline(std::time::Duration),
+    Deadline(Duration),
     /// The request id was used for other content.
     #[error("the request_id was used for another message with other content: use a new one for a new message")]
     RequestIdReused {
@@ -60,7 +60,7 @@ pub enum SendError {
 }
 
 /// What a caller must leave of its deadline for a send to be begun.
-const LEAST_TIME: std::time::Duration = std::time::Duration::from_millis(20);
+const LEAST_TIME: Duration = Duration::from_millis(20);
 
 /// Sends messages.
 #[derive(Clone)]
@@ -70,12 +70,20 @@ pub struct Sends {
     clock: SharedClock,
     ids: Ids,
     lifecycle: Lifecycle,
+    retry_for: Duration,
 }
 
 impl Sends {
-    /// Puts the parts together.
-    pub fn new(resolver: Arc<Resolver>, history: History, clock: SharedClock, ids: Ids, lifecycle: Lifecycle) -> Self {
-        Self { resolver, history, clock, ids, lifecycle }
+    /// Puts the parts together. `retry_for` is how long a send that the vendor has certainly not taken is tried again.
+    pub fn new(
+        resolver: Arc<Resolver>,
+        history: History,
+        clock: SharedClock,
+        ids: Ids,
+        lifecycle: Lifecycle,
+        retry_for: Duration,
+    ) -> Self {
+        Self { resolver, history, clock, ids, lifecycle, retry_for }
     }
 
     /// Sends a message; returns it as it stands once the vendor has answered.
@@ -138,7 +146,10 @@ impl Sends {
         let now = self.clock.now();
         let fingerprint = draft.fingerprint;
         let message = plan::message(draft, &choice, self.ids.next(now), now)?;
-        let execution = Execution { history: self.history.clone(), clock: Arc::clone(&self.clock), choice, admitted };
+        let retry_until = Instant::now() + self.retry_for;
+        let retry_until = deadline.map_or(retry_until, |deadline| deadline.min(retry_until));
+        let clock = Arc::clone(&self.clock);
+        let execution = Execution { history: self.history.clone(), clock, choice, admitted, retry_until };
         let history = self.history.clone();
         let work = async move {
             let new = NewMessage { message: message.clone(), fingerprint };

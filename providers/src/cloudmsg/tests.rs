@@ -433,7 +433,7 @@ fn one_malformed_element_does_not_reject_the_others() {
         })
         .collect();
     assert_eq!(malformed.iter().map(|(index, ..)| *index).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-    assert_eq!(malformed[0].1, "missing field `messageId`");
+    assert!(malformed[0].1.starts_with("missing field `messageId`"), "{}", malformed[0].1);
     assert_eq!(malformed[1].2, "7");
     assert_eq!(malformed[4].1, "messageId holds a control character");
     assert!(matches!(&events[6], WebhookEvent::Report(report) if report.provider_message_id == "m-2"));

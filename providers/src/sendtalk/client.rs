@@ -92,16 +92,11 @@ impl Account {
             Ok(answer) => answer,
             Err(lost) => return lost.into(),
         };
-        match data::<Receipt>(&answer) {
-            Ok(receipt) => accepted(receipt, reference),
-            Err(finding) => {
-                if let (Some(wait), true) = (finding.retry_after, answer.status.is_server_error()) {
-                    // In doubt, so there is no outcome that could carry it on.
-                    tracing::info!(reference, wait_s = wait.as_secs(), "sendtalk asks to wait after a server error");
-                }
-                finding.into_outcome()
-            }
+        if let (Some(wait), true) = (answer.retry_after, answer.status.is_server_error()) {
+            // In doubt, so there is no outcome that could carry it on.
+            tracing::info!(reference, wait_s = wait.as_secs(), "sendtalk asks to wait after a server error");
         }
+        outcome(&answer, reference)
     }
 
     /// Gets the data at an address.
@@ -110,15 +105,20 @@ impl Account {
     }
 }
 
-/// A receipt that is not ours proves nothing. A replayed one is as good as the first.
-fn accepted(receipt: Receipt, reference: &str) -> SendOutcome {
-    if receipt.message_id.is_empty() || receipt.reference.is_some_and(|given| given != reference) {
-        return UNREADABLE.found().into_outcome();
+/// What an answer says about our send. A receipt that is not ours proves nothing; a replayed one is as good as the first.
+pub(super) fn outcome(answer: &Answer, reference: &str) -> SendOutcome {
+    match data::<Receipt>(answer) {
+        Ok(receipt)
+            if !receipt.message_id.is_empty() && receipt.reference.as_deref().is_none_or(|given| given == reference) =>
+        {
+            SendOutcome::Accepted(Acceptance {
+                provider_message_id: receipt.message_id,
+                accept_time: receipt.accepted_at.as_deref().and_then(time),
+            })
+        }
+        Ok(_) => UNREADABLE.found().into_outcome(),
+        Err(finding) => finding.into_outcome(),
     }
-    SendOutcome::Accepted(Acceptance {
-        provider_message_id: receipt.message_id,
-        accept_time: receipt.accepted_at.as_deref().and_then(time),
-    })
 }
 
 /// The data of an answer whose verdict is good, or what the answer means instead.

@@ -41,8 +41,8 @@ pub(super) const FORM: Form = Form {
             label: Localized { ko: "웹훅 시크릿", en: "Webhook secret" },
             secret: true,
             required: true,
-            // 24 to 64 bytes in Base64.
-            pattern: "whsec_[A-Za-z0-9+/]{32,86}={0,2}",
+            // 24 to 64 bytes in Base64, whose last group may lack its padding.
+            pattern: "whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?",
             help: Localized {
                 ko: "SendTalk 콘솔의 웹훅 설정에 있는 서명 검증용 키입니다. whsec_로 시작하는 값을 그대로 붙여 넣으세요.",
                 en: "under \"Webhooks\" in the SendTalk console, verifies callbacks: starts with whsec_, paste it as it is",

@@ -1,6 +1,10 @@
 //! SendTalk's callbacks (interface document, Callback): one event a request, signed as Standard Webhooks has it.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    prelude::BASE64_STANDARD,
+};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,10 +82,18 @@ impl WebhookFormat for Callbacks {
     }
 }
 
+/// Base64 as consoles show it, some without the padding.
+const PASTED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// `whsec_` and Base64.
 fn key(secret: &SecretString) -> Option<Vec<u8>> {
     let encoded = secret.expose_secret().strip_prefix("whsec_")?;
-    BASE64_STANDARD.decode(encoded).ok().filter(|key| !key.is_empty())
+    PASTED.decode(encoded).ok().filter(|key| !key.is_empty())
 }
 
 /// `v1,<base64>`; signatures of other versions are for others.

@@ -34,10 +34,7 @@ pub struct Flush {
 
 impl Default for Flush {
     fn default() -> Self {
-        Self {
-            order: Order::AsHappened,
-            copies: 1,
-        }
+        Self { order: Order::AsHappened, copies: 1 }
     }
 }
 
@@ -104,16 +101,8 @@ pub(crate) async fn repeat(wire: &Arc<dyn Wire>, message_id: Option<&str>) -> Ve
     deliver_all(wire, events, 1).await
 }
 
-async fn deliver_all(
-    wire: &Arc<dyn Wire>,
-    mut events: VecDeque<Event>,
-    copies: usize,
-) -> Vec<CallbackEntry> {
-    let limit = wire
-        .core()
-        .settings()
-        .callback_batch
-        .min(wire.batch_limit());
+async fn deliver_all(wire: &Arc<dyn Wire>, mut events: VecDeque<Event>, copies: usize) -> Vec<CallbackEntry> {
+    let limit = wire.core().settings().callback_batch.min(wire.batch_limit());
     let mut attempts = Vec::new();
     loop {
         let batch = next_batch(&mut events, limit);
@@ -128,20 +117,14 @@ async fn deliver_all(
 
 /// Sends a callback made by hand, once, without retries.
 pub(crate) async fn send_custom(wire: &Arc<dyn Wire>, custom: CustomCallback) -> CallbackEntry {
-    let event_id = custom
-        .event_id
-        .unwrap_or_else(|| wire.core().ids.next("evt_"));
+    let event_id = custom.event_id.unwrap_or_else(|| wire.core().ids.next("evt_"));
     let body = match custom.body {
         Value::String(text) => text.into_bytes(),
         value => value.to_string().into_bytes(),
     };
     let mut entry = entry_for(wire, &custom.account, &[], 1, &body);
     entry.event_ids.push(event_id.clone());
-    let signing = Signing {
-        event_id: &event_id,
-        secret: custom.secret.as_deref(),
-        skew_ms: custom.skew_ms,
-    };
+    let signing = Signing { event_id: &event_id, secret: custom.secret.as_deref(), skew_ms: custom.skew_ms };
     post(wire, &mut entry, signing, body).await;
     record(wire, entry.clone());
     entry

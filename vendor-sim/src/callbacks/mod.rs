@@ -62,11 +62,7 @@ async fn work(wire: Arc<dyn Wire>) {
         let limit = core.settings().callback_batch.min(wire.batch_limit());
         let batch = {
             let mut outbox = locked(&core.outbox);
-            let batch = if outbox.held {
-                Vec::new()
-            } else {
-                next_batch(&mut outbox.queue, limit)
-            };
+            let batch = if outbox.held { Vec::new() } else { next_batch(&mut outbox.queue, limit) };
             if batch.is_empty() {
                 outbox.workers -= 1;
                 return;
@@ -83,11 +79,7 @@ fn next_batch(queue: &mut VecDeque<Event>, limit: usize) -> Vec<Event> {
         return Vec::new();
     };
     let mut batch = vec![first];
-    while batch.len() < limit
-        && queue
-            .front()
-            .is_some_and(|next| next.account == batch[0].account)
-    {
+    while batch.len() < limit && queue.front().is_some_and(|next| next.account == batch[0].account) {
         batch.extend(queue.pop_front());
     }
     batch
@@ -108,27 +100,13 @@ async fn attempt(wire: &Arc<dyn Wire>, mut events: Vec<Event>) -> Option<Callbac
     let attempt = events.iter().map(|event| event.attempts).max().unwrap_or(1);
     let body = wire.pack(&events);
     let mut entry = entry_for(wire, &account, &events, attempt, &body);
-    let status = post(
-        wire,
-        &mut entry,
-        Signing {
-            event_id: &event_id,
-            secret: None,
-            skew_ms: 0,
-        },
-        body,
-    )
-    .await;
+    let status = post(wire, &mut entry, Signing { event_id: &event_id, secret: None, skew_ms: 0 }, body).await;
     let unregistered = entry.url.is_empty();
     record(wire, entry.clone());
     match status {
         Some(status) if status.is_success() => {
             let settings = core.settings();
-            let limit = if settings.journal {
-                settings.journal_limit
-            } else {
-                0
-            };
+            let limit = if settings.journal { settings.journal_limit } else { 0 };
             let mut outbox = locked(&core.outbox);
             outbox.sent.extend(events);
             while outbox.sent.len() > limit {
@@ -152,10 +130,7 @@ fn schedule_retry(wire: &Arc<dyn Wire>, events: Vec<Event>, attempt: usize) {
     let again = Arc::clone(wire);
     core.tracker.spawn(async move {
         let core = again.core();
-        if !core
-            .pause(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
-            .await
-        {
+        if !core.pause(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)).await {
             return;
         }
         if locked(&core.outbox).held {

@@ -22,10 +22,7 @@ pub(super) fn entry_for(
         account: account.to_owned(),
         url: String::new(),
         event_ids: events.iter().map(|event| event.id.clone()).collect(),
-        message_ids: events
-            .iter()
-            .map(|event| event.message_id.clone())
-            .collect(),
+        message_ids: events.iter().map(|event| event.message_id.clone()).collect(),
         attempt,
         status: None,
         error: None,
@@ -48,13 +45,7 @@ pub(super) async fn post(
     body: Vec<u8>,
 ) -> Option<StatusCode> {
     let t_ms = entry.at + wire.core().settings().callback_skew_ms + signing.skew_ms;
-    let outgoing = match wire.sign(
-        &entry.account,
-        &body,
-        signing.event_id,
-        signing.secret,
-        t_ms,
-    ) {
+    let outgoing = match wire.sign(&entry.account, &body, signing.event_id, signing.secret, t_ms) {
         Ok(outgoing) => outgoing,
         Err(why) => {
             entry.error = Some(why);
@@ -63,11 +54,7 @@ pub(super) async fn post(
     };
     entry.url.clone_from(&outgoing.url);
     let core = wire.core();
-    let mut request = core
-        .http
-        .post(outgoing.url)
-        .timeout(wire.callback_timeout())
-        .body(body);
+    let mut request = core.http.post(outgoing.url).timeout(wire.callback_timeout()).body(body);
     request = request.header(http::header::CONTENT_TYPE, "application/json");
     for (name, value) in outgoing.headers {
         request = request.header(name, value);

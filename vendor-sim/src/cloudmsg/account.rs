@@ -84,12 +84,7 @@ impl std::fmt::Debug for CloudMsgAccount {
 impl CloudMsgAccount {
     /// An active account with nothing but its credentials.
     #[must_use]
-    pub fn new(
-        service_id: &str,
-        access_key: &str,
-        secret_key: &str,
-        callback_secret: &str,
-    ) -> Self {
+    pub fn new(service_id: &str, access_key: &str, secret_key: &str, callback_secret: &str) -> Self {
         Self {
             service_id: service_id.to_owned(),
             access_key: access_key.to_owned(),
@@ -120,22 +115,13 @@ impl CloudMsgAccount {
         if self.secret_key.is_empty() || self.callback_secret.is_empty() {
             return Err("secret_key, callback_secret: must not be empty".to_owned());
         }
-        if let Some(channel) = self
-            .channels
-            .iter()
-            .find(|channel| !channel.channel_id.starts_with('@'))
-        {
-            return Err(format!(
-                "channels: {} must begin with @",
-                channel.channel_id
-            ));
+        if let Some(channel) = self.channels.iter().find(|channel| !channel.channel_id.starts_with('@')) {
+            return Err(format!("channels: {} must begin with @", channel.channel_id));
         }
         Ok(())
     }
 
     pub(super) fn has_sender(&self, number: &str) -> bool {
-        self.sender_numbers
-            .iter()
-            .any(|registered| registered == number)
+        self.sender_numbers.iter().any(|registered| registered == number)
     }
 }

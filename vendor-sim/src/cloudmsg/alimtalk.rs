@@ -40,31 +40,14 @@ pub(super) fn check(
     body: &SendBody,
     content: &str,
 ) -> Result<Option<FallbackPlan>, Refusal> {
-    let wanted = body
-        .channel_id
-        .as_deref()
-        .ok_or_else(|| Refusal::new("100", "channelId: required"))?;
-    let code = body
-        .template_code
-        .as_deref()
-        .ok_or_else(|| Refusal::new("100", "templateCode: required"))?;
-    let channel = account
-        .channels
-        .iter()
-        .find(|channel| channel.channel_id == wanted);
-    let channel =
-        channel.ok_or_else(|| Refusal::new("1005", "channelId: not a channel of this service"))?;
-    let template = channel
-        .templates
-        .iter()
-        .find(|template| template.code == code && template.approved);
-    let template = template
-        .ok_or_else(|| Refusal::new("1005", format!("templateCode: {code} is not registered")))?;
+    let wanted = body.channel_id.as_deref().ok_or_else(|| Refusal::new("100", "channelId: required"))?;
+    let code = body.template_code.as_deref().ok_or_else(|| Refusal::new("100", "templateCode: required"))?;
+    let channel = account.channels.iter().find(|channel| channel.channel_id == wanted);
+    let channel = channel.ok_or_else(|| Refusal::new("1005", "channelId: not a channel of this service"))?;
+    let template = channel.templates.iter().find(|template| template.code == code && template.approved);
+    let template = template.ok_or_else(|| Refusal::new("1005", format!("templateCode: {code} is not registered")))?;
     if !template.matches(content) {
-        return Err(Refusal::new(
-            "1006",
-            "content: not the template's text with its placeholders filled in",
-        ));
+        return Err(Refusal::new("1006", "content: not the template's text with its placeholders filled in"));
     }
     check_buttons(template, body.buttons.as_deref().unwrap_or_default())?;
     // Left out, the channel's own setting decides.
@@ -78,68 +61,36 @@ fn check_buttons(template: &Template, buttons: &[Button]) -> Result<(), Refusal>
     if buttons.len() > 5 {
         return Err(Refusal::new("1007", "buttons: at most 5"));
     }
-    buttons
-        .iter()
-        .try_for_each(|button| check_button(template, button))
+    buttons.iter().try_for_each(|button| check_button(template, button))
 }
 
 fn check_button(template: &Template, button: &Button) -> Result<(), Refusal> {
     let name = &button.name;
     if name.is_empty() || name.chars().count() > 14 {
-        return Err(Refusal::new(
-            "1007",
-            format!("buttons: the name {name} is not 1 to 14 characters"),
-        ));
+        return Err(Refusal::new("1007", format!("buttons: the name {name} is not 1 to 14 characters")));
     }
-    let given = [
-        &button.link_mobile,
-        &button.scheme_ios,
-        &button.scheme_android,
-    ];
-    let links = given
-        .iter()
-        .filter(|link| link.as_deref().is_some_and(|link| !link.is_empty()))
-        .count();
+    let given = [&button.link_mobile, &button.scheme_ios, &button.scheme_android];
+    let links = given.iter().filter(|link| link.as_deref().is_some_and(|link| !link.is_empty())).count();
     match button.kind.as_str() {
         "WL" if button.link_mobile.as_deref().is_none_or(str::is_empty) => {
-            return Err(Refusal::new(
-                "1007",
-                format!("buttons: {name} needs linkMobile"),
-            ));
+            return Err(Refusal::new("1007", format!("buttons: {name} needs linkMobile")));
         }
         "AL" if links < 2 => {
-            let why =
-                format!("buttons: {name} needs two of linkMobile, schemeIos and schemeAndroid");
+            let why = format!("buttons: {name} needs two of linkMobile, schemeIos and schemeAndroid");
             return Err(Refusal::new("1007", why));
         }
         "WL" | "AL" | "DS" | "BK" | "MD" | "AC" => {}
         kind => {
-            return Err(Refusal::new(
-                "1007",
-                format!("buttons: {kind} is not a type"),
-            ));
+            return Err(Refusal::new("1007", format!("buttons: {kind} is not a type")));
         }
     }
     let web = |link: &str| link.starts_with("https://") || link.starts_with("http://");
-    if [&button.link_mobile, &button.link_pc]
-        .into_iter()
-        .flatten()
-        .any(|link| !web(link))
-    {
-        return Err(Refusal::new(
-            "1007",
-            format!("buttons: the links of {name} must be http or https"),
-        ));
+    if [&button.link_mobile, &button.link_pc].into_iter().flatten().any(|link| !web(link)) {
+        return Err(Refusal::new("1007", format!("buttons: the links of {name} must be http or https")));
     }
-    let registered = template
-        .buttons
-        .iter()
-        .any(|known| known.kind == button.kind && known.name == *name);
+    let registered = template.buttons.iter().any(|known| known.kind == button.kind && known.name == *name);
     if !registered {
-        return Err(Refusal::new(
-            "1006",
-            format!("buttons: {name} is not a button of the template"),
-        ));
+        return Err(Refusal::new("1006", format!("buttons: {name} is not a button of the template")));
     }
     Ok(())
 }
@@ -150,9 +101,7 @@ fn plan(
     config: Option<&FailoverConfig>,
     content: &str,
 ) -> Result<FallbackPlan, Refusal> {
-    let text = config
-        .and_then(|config| config.content.as_deref())
-        .unwrap_or(content);
+    let text = config.and_then(|config| config.content.as_deref()).unwrap_or(content);
     let subject = config.and_then(|config| config.subject.clone());
     let kind = match config.and_then(|config| config.kind.as_deref()) {
         Some("SMS") => Channel::Sms,
@@ -165,20 +114,11 @@ fn plan(
     if given.is_some_and(|from| !account.has_sender(from)) {
         return Err(Refusal::new("1004", "failoverConfig.from: not registered"));
     }
-    let from = given
-        .or(channel.failover_from.as_ref())
-        .or(account.sender_numbers.first())
-        .cloned();
-    let from = from
-        .ok_or_else(|| Refusal::new("1004", "failoverConfig.from: this service has no sender"))?;
+    let from = given.or(channel.failover_from.as_ref()).or(account.sender_numbers.first()).cloned();
+    let from = from.ok_or_else(|| Refusal::new("1004", "failoverConfig.from: this service has no sender"))?;
     // A default text that does not fit is the vendor's own trouble and is cut by it, not refused.
     if config.is_some_and(|config| config.content.is_some()) {
         check_text(kind, text, subject.as_deref())?;
     }
-    Ok(FallbackPlan {
-        channel: kind,
-        from,
-        subject,
-        text: text.to_owned(),
-    })
+    Ok(FallbackPlan { channel: kind, from, subject, text: text.to_owned() })
 }

@@ -49,15 +49,7 @@ pub(super) struct FileReference {
 
 /// Fields that the document does not know.
 pub(super) fn warnings(body: &SendBody) -> Vec<String> {
-    let top = body
-        .unknown
-        .keys()
-        .map(|name| format!("unknown field {name}"));
-    let recipients = body
-        .messages
-        .iter()
-        .flatten()
-        .flat_map(|recipient| recipient.unknown.keys());
-    top.chain(recipients.map(|name| format!("unknown field messages.{name}")))
-        .collect()
+    let top = body.unknown.keys().map(|name| format!("unknown field {name}"));
+    let recipients = body.messages.iter().flatten().flat_map(|recipient| recipient.unknown.keys());
+    top.chain(recipients.map(|name| format!("unknown field messages.{name}"))).collect()
 }

@@ -76,10 +76,7 @@ pub(super) fn sign(
     secret: Option<&str>,
     t_ms: i64,
 ) -> Result<Outgoing, String> {
-    let url = account
-        .callback_url
-        .clone()
-        .ok_or("no callback_url is registered")?;
+    let url = account.callback_url.clone().ok_or("no callback_url is registered")?;
     let mut header = format!("t={t_ms}");
     let secrets = match secret {
         Some(secret) => vec![secret],
@@ -91,10 +88,7 @@ pub(super) fn sign(
         header.push_str(",v1=");
         header.push_str(&signature(secret, t_ms, body));
     }
-    let headers = vec![
-        ("x-cm-service-id", account.service_id.clone()),
-        ("x-cm-callback-signature", header),
-    ];
+    let headers = vec![("x-cm-service-id", account.service_id.clone()), ("x-cm-callback-signature", header)];
     Ok(Outgoing { url, headers })
 }
 
@@ -128,11 +122,7 @@ mod tests {
         let outgoing = sign(&account, BODY, None, 1_700_000_000_000).unwrap();
         let (_, header) = &outgoing.headers[1];
         assert!(header.starts_with("t=1700000000000,v1="), "{header}");
-        assert!(
-            header
-                .ends_with(",v1=d76708d0ffb02299f47a2260b4a0d5ef5c66d314802e84f0f3b61faf4374eae9"),
-            "{header}"
-        );
+        assert!(header.ends_with(",v1=d76708d0ffb02299f47a2260b4a0d5ef5c66d314802e84f0f3b61faf4374eae9"), "{header}");
         assert_eq!(header.matches("v1=").count(), 2);
     }
 }

@@ -14,18 +14,12 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: &str, reason: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            reason: reason.into(),
-        }
+        Self { code: code.to_owned(), reason: reason.into() }
     }
 
     pub(super) fn into_answer(self) -> Answer {
         let body = error_body(&self.code, &self.reason);
-        Answer {
-            refusal: Some((self.code.clone(), self.reason)),
-            ..Answer::json(status_of(&self.code), &body)
-        }
+        Answer { refusal: Some((self.code.clone(), self.reason)), ..Answer::json(status_of(&self.code), &body) }
     }
 }
 

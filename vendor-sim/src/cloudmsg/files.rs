@@ -56,24 +56,14 @@ struct Upload {
 }
 
 /// `POST …/files`.
-pub(super) fn upload(
-    vendor: &Arc<CloudMsg>,
-    account: &CloudMsgAccount,
-    body: &[u8],
-) -> Result<Answer, Refusal> {
-    let upload: Upload =
-        serde_json::from_slice(body).map_err(|error| Refusal::new("100", error.to_string()))?;
+pub(super) fn upload(vendor: &Arc<CloudMsg>, account: &CloudMsgAccount, body: &[u8]) -> Result<Answer, Refusal> {
+    let upload: Upload = serde_json::from_slice(body).map_err(|error| Refusal::new("100", error.to_string()))?;
     let name = upload.file_name.to_ascii_lowercase();
     let length = upload.file_name.chars().count();
     if length > 40 || !(name.ends_with(".jpg") || name.ends_with(".jpeg")) {
-        return Err(Refusal::new(
-            "100",
-            "fileName: at most 40 characters, ending in .jpg or .jpeg",
-        ));
+        return Err(Refusal::new("100", "fileName: at most 40 characters, ending in .jpg or .jpeg"));
     }
-    let file = STANDARD
-        .decode(&upload.file_body)
-        .map_err(|_| Refusal::new("100", "fileBody: not Base64"))?;
+    let file = STANDARD.decode(&upload.file_body).map_err(|_| Refusal::new("100", "fileBody: not Base64"))?;
     if file.len() > MAX_BYTES {
         return Err(Refusal::new("2005", "fileBody: more than 300 KB"));
     }
@@ -83,11 +73,7 @@ pub(super) fn upload(
     }
     let now = vendor.core.clock.now_ms();
     let file_id = vendor.core.ids.next("f-");
-    let kept = Kept {
-        service_id: account.service_id.clone(),
-        facts,
-        expires_at: now + KEPT_MS,
-    };
+    let kept = Kept { service_id: account.service_id.clone(), facts, expires_at: now + KEPT_MS };
     locked(&vendor.files).0.insert(file_id.clone(), kept);
     let answer = json!({ "fileId": file_id, "createTime": now, "expireTime": now + KEPT_MS });
     Ok(Answer::json(StatusCode::OK, &answer))
@@ -98,10 +84,5 @@ pub(crate) fn measure(file: &[u8]) -> Option<ImageFacts> {
     let reader = image::ImageReader::with_format(Cursor::new(file), image::ImageFormat::Jpeg);
     let (width, height) = reader.into_dimensions().ok()?;
     let digest = ring::digest::digest(&ring::digest::SHA256, file);
-    Some(ImageFacts {
-        bytes: file.len(),
-        width,
-        height,
-        sha256: hex::encode(digest),
-    })
+    Some(ImageFacts { bytes: file.len(), width, height, sha256: hex::encode(digest) })
 }

@@ -14,10 +14,7 @@ use crate::message::Message;
 
 /// `GET …/messages/{messageId}`.
 pub(super) fn by_id(vendor: &Arc<CloudMsg>, account: &CloudMsgAccount, id: &str) -> Answer {
-    let found = locked(&vendor.core.store)
-        .get(id)
-        .filter(|message| message.account == account.service_id)
-        .cloned();
+    let found = locked(&vendor.core.store).get(id).filter(|message| message.account == account.service_id).cloned();
     match found.filter(|message| vendor.core.is_visible(message)) {
         Some(message) => Answer::json(StatusCode::OK, &item(vendor, &message)),
         None => Answer::empty(StatusCode::NOT_FOUND),
@@ -36,19 +33,13 @@ pub(super) fn by_query(
             (Some(request), None) => store.by_request(&account.service_id, &request),
             (None, Some(reference)) => store.by_reference(&account.service_id, &reference),
             _ => {
-                return Err(Refusal::new(
-                    "100",
-                    "requestId or clientRef, one of the two",
-                ));
+                return Err(Refusal::new("100", "requestId or clientRef, one of the two"));
             }
         };
         listed.into_iter().cloned().collect()
     };
-    let items: Vec<Value> = found
-        .iter()
-        .filter(|message| vendor.core.is_visible(message))
-        .map(|message| item(vendor, message))
-        .collect();
+    let items: Vec<Value> =
+        found.iter().filter(|message| vendor.core.is_visible(message)).map(|message| item(vendor, message)).collect();
     if items.is_empty() {
         return Ok(Answer::empty(StatusCode::NOT_FOUND));
     }

@@ -7,7 +7,6 @@ mod body;
 mod callback;
 mod errors;
 mod files;
-pub(crate) use self::files::measure;
 mod lookup;
 mod rules;
 mod send;
@@ -22,6 +21,7 @@ use serde_json::{Value, json};
 pub use self::account::{AccountStatus, CloudMsgAccount, CloudMsgChannel};
 use self::errors::{Refusal, error_body};
 use self::files::Files;
+pub(crate) use self::files::measure;
 use crate::callbacks::Event;
 use crate::core::{Answer, Answering, Core, Effects, Outgoing, Received, Wire, locked};
 use crate::journal::Operation;
@@ -68,11 +68,7 @@ fn service_and_place(path: &str) -> Option<(&str, Place<'_>)> {
 
 impl CloudMsg {
     pub(crate) fn new(core: Core) -> Self {
-        Self {
-            core,
-            accounts: Mutex::default(),
-            files: Mutex::default(),
-        }
+        Self { core, accounts: Mutex::default(), files: Mutex::default() }
     }
 
     pub(crate) fn account(&self, service_id: &str) -> Option<Arc<CloudMsgAccount>> {
@@ -86,11 +82,7 @@ impl CloudMsg {
     }
 
     /// Changes an account in place; false when there is none.
-    pub(crate) fn change(
-        &self,
-        service_id: &str,
-        change: impl FnOnce(&mut CloudMsgAccount),
-    ) -> bool {
+    pub(crate) fn change(&self, service_id: &str, change: impl FnOnce(&mut CloudMsgAccount)) -> bool {
         let mut accounts = locked(&self.accounts);
         let Some(account) = accounts.get_mut(service_id) else {
             return false;
@@ -99,24 +91,13 @@ impl CloudMsg {
         true
     }
 
-    fn authenticate(
-        &self,
-        service: &str,
-        received: &Received,
-    ) -> Result<Arc<CloudMsgAccount>, Refusal> {
-        let account = self
-            .account(service)
-            .ok_or_else(|| Refusal::new("300", "no such service"))?;
+    fn authenticate(&self, service: &str, received: &Received) -> Result<Arc<CloudMsgAccount>, Refusal> {
+        let account = self.account(service).ok_or_else(|| Refusal::new("300", "no such service"))?;
         let shown = received.header("x-cm-access-key").unwrap_or_default();
-        let of_another = shown != account.access_key
-            && locked(&self.accounts)
-                .values()
-                .any(|account| account.access_key == shown);
+        let of_another =
+            shown != account.access_key && locked(&self.accounts).values().any(|account| account.access_key == shown);
         if of_another {
-            return Err(Refusal::new(
-                "210",
-                "this access key may not use this service",
-            ));
+            return Err(Refusal::new("210", "this access key may not use this service"));
         }
         auth::verify(&account, received, self.core.clock.now_ms())?;
         Ok(account)
@@ -130,10 +111,7 @@ impl CloudMsg {
             if account.balance.is_some_and(|balance| balance < count) {
                 refusal = Some(Refusal::new("600", "the balance does not cover this call"));
             } else if account.daily_quota.is_some_and(|quota| quota < count) {
-                refusal = Some(Refusal::new(
-                    "400",
-                    "the daily quota does not cover this call",
-                ));
+                refusal = Some(Refusal::new("400", "the daily quota does not cover this call"));
             } else {
                 account.balance = account.balance.map(|balance| balance - count);
                 account.daily_quota = account.daily_quota.map(|quota| quota - count);
@@ -149,11 +127,7 @@ impl CloudMsg {
         }
     }
 
-    async fn respond(
-        self: &Arc<Self>,
-        received: &Received,
-        effects: Effects,
-    ) -> Result<Answer, Refusal> {
+    async fn respond(self: &Arc<Self>, received: &Received, effects: Effects) -> Result<Answer, Refusal> {
         let Some((service, place)) = service_and_place(received.path()) else {
             return Err(Refusal::new("300", "no such path"));
         };
@@ -171,11 +145,7 @@ impl CloudMsg {
 
 /// Interface document, "Check".
 fn check(account: &CloudMsgAccount) -> Answer {
-    let channels: Vec<&str> = account
-        .channels
-        .iter()
-        .map(|channel| channel.channel_id.as_str())
-        .collect();
+    let channels: Vec<&str> = account.channels.iter().map(|channel| channel.channel_id.as_str()).collect();
     let body = json!({
         "serviceId": account.service_id,
         "status": account.status,
@@ -294,8 +264,7 @@ impl Wire for CloudMsg {
     }
 
     fn accounts(&self) -> Vec<Value> {
-        let accounts: Vec<Arc<CloudMsgAccount>> =
-            locked(&self.accounts).values().cloned().collect();
+        let accounts: Vec<Arc<CloudMsgAccount>> = locked(&self.accounts).values().cloned().collect();
         accounts
             .iter()
             .filter_map(|account| serde_json::to_value(account.as_ref()).ok())

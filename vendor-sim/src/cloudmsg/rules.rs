@@ -53,60 +53,30 @@ pub(super) fn check_shared(
     }
     check_text(channel, content, body.subject.as_deref())?;
     check_advertisement(advertisement, content)?;
-    let images = check_files(
-        vendor,
-        account,
-        channel,
-        body.files.as_deref().unwrap_or_default(),
-    )?;
+    let images = check_files(vendor, account, channel, body.files.as_deref().unwrap_or_default())?;
     let fallback = match channel {
         Channel::Alimtalk => alimtalk::check(account, body, content)?,
         _ => None,
     };
-    let buttons = body
-        .buttons
-        .as_ref()
-        .map_or(Value::Null, |buttons| json!(buttons));
-    Ok(Shared {
-        channel,
-        advertisement,
-        images,
-        fallback,
-        buttons,
-    })
+    let buttons = body.buttons.as_ref().map_or(Value::Null, |buttons| json!(buttons));
+    Ok(Shared { channel, advertisement, images, fallback, buttons })
 }
 
-fn check_sender(
-    account: &CloudMsgAccount,
-    channel: Channel,
-    from: Option<&str>,
-) -> Result<(), Refusal> {
+fn check_sender(account: &CloudMsgAccount, channel: Channel, from: Option<&str>) -> Result<(), Refusal> {
     match from {
         None if channel == Channel::Alimtalk => Ok(()),
         None => Err(Refusal::new("100", "from: required")),
-        Some(from) if !phone::is_sender(from) => {
-            Err(Refusal::new("1001", "from: 8 to 11 national digits"))
-        }
-        Some(from) if !account.has_sender(from) => {
-            Err(Refusal::new("1004", "from: not registered"))
-        }
+        Some(from) if !phone::is_sender(from) => Err(Refusal::new("1001", "from: 8 to 11 national digits")),
+        Some(from) if !account.has_sender(from) => Err(Refusal::new("1004", "from: not registered")),
         Some(_) => Ok(()),
     }
 }
 
 /// Length and encoding of a text and its subject; also used for the failover.
-pub(super) fn check_text(
-    channel: Channel,
-    content: &str,
-    subject: Option<&str>,
-) -> Result<(), Refusal> {
+pub(super) fn check_text(channel: Channel, content: &str, subject: Option<&str>) -> Result<(), Refusal> {
     if channel == Channel::Alimtalk {
         let fits = content.chars().count() <= 1000;
-        return if fits {
-            Ok(())
-        } else {
-            Err(Refusal::new("1002", "content: more than 1000 characters"))
-        };
+        return if fits { Ok(()) } else { Err(Refusal::new("1002", "content: more than 1000 characters")) };
     }
     let limit = if channel == Channel::Sms { 90 } else { 2000 };
     check_bytes("content", content, limit)?;
@@ -118,14 +88,10 @@ pub(super) fn check_text(
 
 fn check_bytes(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
     match cp949::byte_length(text) {
-        None => Err(Refusal::new(
-            "1003",
-            format!("{field}: holds a character that CP949 does not have"),
-        )),
-        Some(bytes) if bytes > limit => Err(Refusal::new(
-            "1002",
-            format!("{field}: {bytes} bytes, at most {limit} allowed"),
-        )),
+        None => Err(Refusal::new("1003", format!("{field}: holds a character that CP949 does not have"))),
+        Some(bytes) if bytes > limit => {
+            Err(Refusal::new("1002", format!("{field}: {bytes} bytes, at most {limit} allowed")))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -172,10 +138,7 @@ pub(super) fn check_recipient(
 ) -> Result<Option<FallbackPlan>, Refusal> {
     let to = recipient.to.as_deref().unwrap_or_default();
     if let Some(code) = effects.refusal_of(index, to) {
-        return Err(Refusal::new(
-            code,
-            "a scripted fault refused this recipient",
-        ));
+        return Err(Refusal::new(code, "a scripted fault refused this recipient"));
     }
     if !phone::is_recipient(to) || is_refused_number(to) {
         return Err(Refusal::new("1001", "to: not a number that can receive"));
@@ -183,20 +146,13 @@ pub(super) fn check_recipient(
     if let Some(reference) = recipient.client_ref.as_deref() {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if reference.is_empty() || reference.len() > 64 || !reference.bytes().all(allowed) {
-            return Err(Refusal::new(
-                "100",
-                "clientRef: 1 to 64 of A-Z, a-z, 0-9, dot, underscore and hyphen",
-            ));
+            return Err(Refusal::new("100", "clientRef: 1 to 64 of A-Z, a-z, 0-9, dot, underscore and hyphen"));
         }
     }
     if recipient.content.is_none() && recipient.subject.is_none() {
         return Ok(shared.fallback.clone());
     }
-    let content = recipient
-        .content
-        .as_deref()
-        .or(body.content.as_deref())
-        .unwrap_or_default();
+    let content = recipient.content.as_deref().or(body.content.as_deref()).unwrap_or_default();
     check_text(shared.channel, content, recipient.subject.as_deref())?;
     check_advertisement(shared.advertisement, content)?;
     match shared.channel {

@@ -26,22 +26,13 @@ pub(super) async fn send(
     effects: Effects,
 ) -> Result<Answer, Refusal> {
     if !received.is_type("application/json") {
-        return Err(Refusal::new(
-            "100",
-            "content-type: must be application/json",
-        ));
+        return Err(Refusal::new("100", "content-type: must be application/json"));
     }
-    let body: SendBody = serde_json::from_slice(&received.body)
-        .map_err(|error| Refusal::new("100", error.to_string()))?;
+    let body: SendBody =
+        serde_json::from_slice(&received.body).map_err(|error| Refusal::new("100", error.to_string()))?;
     let recipients = body.messages.as_deref().unwrap_or_default();
-    let references: Vec<String> = recipients
-        .iter()
-        .filter_map(|one| one.client_ref.clone())
-        .collect();
-    let refused = |refusal: Refusal| Answer {
-        references: references.clone(),
-        ..refusal.into_answer()
-    };
+    let references: Vec<String> = recipients.iter().filter_map(|one| one.client_ref.clone()).collect();
+    let refused = |refusal: Refusal| Answer { references: references.clone(), ..refusal.into_answer() };
     if account.status == AccountStatus::Suspended {
         return Ok(refused(Refusal::new("210", "the service is suspended")));
     }
@@ -52,19 +43,13 @@ pub(super) async fn send(
     let verdicts: Vec<Verdict> = recipients
         .iter()
         .enumerate()
-        .map(|(index, recipient)| {
-            check_recipient(account, &shared, &body, recipient, index, &effects)
-        })
+        .map(|(index, recipient)| check_recipient(account, &shared, &body, recipient, index, &effects))
         .collect();
     let single = verdicts.len() == 1
         && (vendor.core.settings().refuse_inside_202
             || effects.refuse.is_some()
             || recipients[0].to.as_deref().is_some_and(is_refused_number));
-    if let (Some(Err(first)), false, true) = (
-        verdicts.first(),
-        single,
-        verdicts.iter().all(Result::is_err),
-    ) {
+    if let (Some(Err(first)), false, true) = (verdicts.first(), single, verdicts.iter().all(Result::is_err)) {
         return Ok(refused(first.clone()));
     }
     let count = verdicts.iter().filter(|verdict| verdict.is_ok()).count();
@@ -115,10 +100,7 @@ async fn accept(
     let answer = json!({
         "requestId": request_id, "requestTime": now, "statusCode": "202", "statusName": "success", "messages": items,
     });
-    Answer {
-        accepted,
-        ..Answer::json(StatusCode::ACCEPTED, &answer)
-    }
+    Answer { accepted, ..Answer::json(StatusCode::ACCEPTED, &answer) }
 }
 
 fn item(recipient: &Recipient, id: &str, code: &str, name: &str, why: &str) -> Value {
@@ -133,12 +115,7 @@ fn item(recipient: &Recipient, id: &str, code: &str, name: &str, why: &str) -> V
 }
 
 /// The message as it was asked for, still without id and times.
-fn draft(
-    account: &CloudMsgAccount,
-    body: &SendBody,
-    shared: &Shared,
-    recipient: &Recipient,
-) -> Message {
+fn draft(account: &CloudMsgAccount, body: &SendBody, shared: &Shared, recipient: &Recipient) -> Message {
     let alimtalk = shared.channel == Channel::Alimtalk;
     let title = if alimtalk { &body.title } else { &body.subject };
     let text = recipient.content.as_ref().or(body.content.as_ref());

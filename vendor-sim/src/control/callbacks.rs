@@ -48,21 +48,12 @@ async fn release(State(vendor): State<VendorHandle>, body: Bytes) -> Result<Json
 }
 
 async fn reorder(State(vendor): State<VendorHandle>) -> Json<Value> {
-    attempts(
-        &vendor
-            .flush_callbacks(Flush {
-                order: Order::Reversed,
-                copies: 1,
-            })
-            .await,
-    )
+    attempts(&vendor.flush_callbacks(Flush { order: Order::Reversed, copies: 1 }).await)
 }
 
 async fn duplicate(State(vendor): State<VendorHandle>, body: Bytes) -> Result<Json<Value>, Wrong> {
     let repeat: Repeat = read(&body)?;
-    Ok(attempts(
-        &vendor.repeat_callbacks(repeat.message_id.as_deref()).await,
-    ))
+    Ok(attempts(&vendor.repeat_callbacks(repeat.message_id.as_deref()).await))
 }
 
 async fn send(State(vendor): State<VendorHandle>, body: Bytes) -> Result<Json<Value>, Wrong> {

@@ -50,10 +50,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(wire: Arc<dyn Wire>) -> R
 }
 
 async fn unknown() -> impl IntoResponse {
-    (
-        StatusCode::NOT_FOUND,
-        Json(json!({ "error": "there is no such control call" })),
-    )
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such control call" })))
 }
 
 async fn journal(State(vendor): State<VendorHandle>) -> Json<Value> {
@@ -84,10 +81,7 @@ async fn accounts(State(vendor): State<VendorHandle>) -> Json<Value> {
     Json(json!({ "accounts": vendor.accounts() }))
 }
 
-async fn put_account(
-    State(vendor): State<VendorHandle>,
-    body: axum::body::Bytes,
-) -> Result<StatusCode, Wrong> {
+async fn put_account(State(vendor): State<VendorHandle>, body: axum::body::Bytes) -> Result<StatusCode, Wrong> {
     vendor.put_account(read(&body)?).map_err(Wrong)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -105,14 +99,9 @@ async fn settings(State(vendor): State<VendorHandle>) -> Json<Value> {
     Json(json!(vendor.settings()))
 }
 
-async fn change_settings(
-    State(vendor): State<VendorHandle>,
-    body: axum::body::Bytes,
-) -> Result<Json<Value>, Wrong> {
+async fn change_settings(State(vendor): State<VendorHandle>, body: axum::body::Bytes) -> Result<Json<Value>, Wrong> {
     let Value::Object(change) = read(&body)? else {
-        return Err(Wrong(
-            "the body must be a JSON object of settings".to_owned(),
-        ));
+        return Err(Wrong("the body must be a JSON object of settings".to_owned()));
     };
     let mut merged = json!(vendor.settings());
     if let Some(fields) = merged.as_object_mut() {

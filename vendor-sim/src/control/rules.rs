@@ -32,8 +32,7 @@ impl OneOrMany {
             .into_iter()
             .enumerate()
             .map(|(index, value)| {
-                serde_json::from_value(value)
-                    .map_err(|error| Wrong(format!("rule {index}: {error}")))
+                serde_json::from_value(value).map_err(|error| Wrong(format!("rule {index}: {error}")))
             })
             .collect()
     }
@@ -42,10 +41,7 @@ impl OneOrMany {
 pub(super) fn router() -> Router<VendorHandle> {
     Router::new()
         .route("/faults", get(faults).post(add_faults).delete(clear_faults))
-        .route(
-            "/outcome",
-            get(outcomes).post(add_outcomes).delete(clear_outcomes),
-        )
+        .route("/outcome", get(outcomes).post(add_outcomes).delete(clear_outcomes))
 }
 
 async fn faults(State(vendor): State<VendorHandle>) -> Json<Value> {
@@ -68,10 +64,7 @@ async fn outcomes(State(vendor): State<VendorHandle>) -> Json<Value> {
     Json(json!({ "outcomes": vendor.outcomes() }))
 }
 
-async fn add_outcomes(
-    State(vendor): State<VendorHandle>,
-    body: Bytes,
-) -> Result<StatusCode, Wrong> {
+async fn add_outcomes(State(vendor): State<VendorHandle>, body: Bytes) -> Result<StatusCode, Wrong> {
     for rule in read::<OneOrMany>(&body)?.into_rules::<OutcomeRule>()? {
         vendor.add_outcome(rule);
     }

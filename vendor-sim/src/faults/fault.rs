@@ -112,24 +112,15 @@ impl Fault {
             | Self::ServerError { accept, .. }
             | Self::Html { accept, .. }
             | Self::Respond { accept, .. } => *accept,
-            Self::TruncatedJson
-            | Self::RefuseRecipients { .. }
-            | Self::Delay { .. }
-            | Self::Outcome { .. } => true,
-            Self::Throttle { .. }
-            | Self::NotAccepted
-            | Self::Unauthorized
-            | Self::Refuse { .. } => false,
+            Self::TruncatedJson | Self::RefuseRecipients { .. } | Self::Delay { .. } | Self::Outcome { .. } => true,
+            Self::Throttle { .. } | Self::NotAccepted | Self::Unauthorized | Self::Refuse { .. } => false,
         }
     }
 
     /// Name for the journal.
     pub(crate) fn name(&self) -> String {
         let described = serde_json::to_value(self).unwrap_or_default();
-        let kind = described
-            .get("kind")
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or("fault");
+        let kind = described.get("kind").and_then(serde_json::Value::as_str).unwrap_or("fault");
         match described.get("accept").and_then(serde_json::Value::as_bool) {
             Some(true) => format!("{kind} after accepting"),
             Some(false) => format!("{kind} before accepting"),

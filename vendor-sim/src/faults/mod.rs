@@ -61,35 +61,19 @@ impl FaultRule {
     /// Hits the next request that matches `on`, once.
     #[must_use]
     pub fn once(fault: Fault, on: FaultMatch) -> Self {
-        Self {
-            fault,
-            on,
-            times: Some(1),
-            skip: 0,
-            probability: None,
-            seed: 0,
-        }
+        Self { fault, on, times: Some(1), skip: 0, probability: None, seed: 0 }
     }
 
     /// Hits the next send, once.
     #[must_use]
     pub fn next_send(fault: Fault) -> Self {
-        Self::once(
-            fault,
-            FaultMatch {
-                operation: Some(Operation::Send),
-                ..FaultMatch::default()
-            },
-        )
+        Self::once(fault, FaultMatch { operation: Some(Operation::Send), ..FaultMatch::default() })
     }
 
     /// Hits as often as it matches, until deleted.
     #[must_use]
     pub fn always(fault: Fault, on: FaultMatch) -> Self {
-        Self {
-            times: None,
-            ..Self::once(fault, on)
-        }
+        Self { times: None, ..Self::once(fault, on) }
     }
 }
 
@@ -105,33 +89,18 @@ pub(crate) struct Facts<'a> {
 impl FaultMatch {
     fn covers(&self, facts: &Facts<'_>) -> bool {
         let within = |needle: &str| {
-            facts.target.contains(needle)
-                || facts.idempotency_key.contains(needle)
-                || holds(facts.body, needle)
+            facts.target.contains(needle) || facts.idempotency_key.contains(needle) || holds(facts.body, needle)
         };
-        self.operation
-            .is_none_or(|operation| operation == facts.operation)
-            && self
-                .path
-                .as_deref()
-                .is_none_or(|path| facts.target.contains(path))
-            && self
-                .to
-                .as_deref()
-                .is_none_or(|to| holds(facts.body, &subscriber(to)))
+        self.operation.is_none_or(|operation| operation == facts.operation)
+            && self.path.as_deref().is_none_or(|path| facts.target.contains(path))
+            && self.to.as_deref().is_none_or(|to| holds(facts.body, &subscriber(to)))
             && self.reference.as_deref().is_none_or(within)
-            && self
-                .account
-                .as_deref()
-                .is_none_or(|account| facts.account == Some(account))
+            && self.account.as_deref().is_none_or(|account| facts.account == Some(account))
     }
 }
 
 fn holds(body: &[u8], needle: &str) -> bool {
-    !needle.is_empty()
-        && body
-            .windows(needle.len())
-            .any(|window| window == needle.as_bytes())
+    !needle.is_empty() && body.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 
 #[derive(Debug)]
@@ -162,22 +131,14 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn add(&mut self, rule: FaultRule) {
-        self.armed.push(Armed {
-            rule,
-            skipped: 0,
-            hits: 0,
-            draws: 0,
-        });
+        self.armed.push(Armed { rule, skipped: 0, hits: 0, draws: 0 });
     }
 
     pub(crate) fn rules(&self) -> Vec<FaultRule> {
         self.armed
             .iter()
             .map(|armed| FaultRule {
-                times: armed
-                    .rule
-                    .times
-                    .map(|times| times.saturating_sub(armed.hits)),
+                times: armed.rule.times.map(|times| times.saturating_sub(armed.hits)),
                 ..armed.rule.clone()
             })
             .collect()
@@ -229,11 +190,7 @@ mod tests {
     #[test]
     fn a_rule_is_used_up_after_its_hits_and_lets_the_first_ones_pass() {
         let mut faults = Faults::default();
-        faults.add(FaultRule {
-            times: Some(2),
-            skip: 1,
-            ..FaultRule::next_send(Fault::TruncatedJson)
-        });
+        faults.add(FaultRule { times: Some(2), skip: 1, ..FaultRule::next_send(Fault::TruncatedJson) });
         let hits: Vec<bool> = (0..5).map(|_| faults.take(&send("{}")).is_some()).collect();
         assert_eq!(hits, [false, true, true, false, false]);
         assert!(faults.rules().is_empty());
@@ -241,10 +198,7 @@ mod tests {
 
     #[test]
     fn a_recipient_is_found_in_either_written_form() {
-        let on = FaultMatch {
-            to: Some("010-1234-5678".to_owned()),
-            ..FaultMatch::default()
-        };
+        let on = FaultMatch { to: Some("010-1234-5678".to_owned()), ..FaultMatch::default() };
         let mut faults = Faults::default();
         faults.add(FaultRule::always(Fault::Unauthorized, on));
         assert!(faults.take(&send(r#"{"to":"+821012345678"}"#)).is_some());
@@ -261,9 +215,7 @@ mod tests {
                 seed,
                 ..FaultRule::always(Fault::Unauthorized, FaultMatch::default())
             });
-            (0..200)
-                .map(|_| faults.take(&send("{}")).is_some())
-                .collect::<Vec<_>>()
+            (0..200).map(|_| faults.take(&send("{}")).is_some()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
@@ -273,20 +225,10 @@ mod tests {
 
     #[test]
     fn a_script_reads_as_documented() {
-        let rule: FaultRule = serde_json::from_str(
-            r#"{"fault":{"kind":"throttle","after_s":2},"on":{"operation":"send"}}"#,
-        )
-        .unwrap();
+        let rule: FaultRule =
+            serde_json::from_str(r#"{"fault":{"kind":"throttle","after_s":2},"on":{"operation":"send"}}"#).unwrap();
         assert_eq!(rule.times, Some(1));
-        assert_eq!(
-            rule.fault,
-            Fault::Throttle {
-                after_s: 2,
-                form: RetryAfterForm::Native
-            }
-        );
-        assert!(
-            serde_json::from_str::<FaultRule>(r#"{"fault":{"kind":"throttle","aftr":2}}"#).is_err()
-        );
+        assert_eq!(rule.fault, Fault::Throttle { after_s: 2, form: RetryAfterForm::Native });
+        assert!(serde_json::from_str::<FaultRule>(r#"{"fault":{"kind":"throttle","aftr":2}}"#).is_err());
     }
 }

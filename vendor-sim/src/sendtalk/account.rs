@@ -27,19 +27,13 @@ fn active() -> String {
 
 impl std::fmt::Debug for SenderProfile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SenderProfile")
-            .field("key_last4", &self.key_last4())
-            .finish_non_exhaustive()
+        f.debug_struct("SenderProfile").field("key_last4", &self.key_last4()).finish_non_exhaustive()
     }
 }
 
 impl SenderProfile {
     pub(super) fn key_last4(&self) -> &str {
-        self.key
-            .len()
-            .checked_sub(4)
-            .and_then(|start| self.key.get(start..))
-            .unwrap_or_default()
+        self.key.len().checked_sub(4).and_then(|start| self.key.get(start..)).unwrap_or_default()
     }
 }
 
@@ -129,13 +123,10 @@ impl SendTalkAccount {
         }
         for secret in std::iter::once(&self.webhook_secret).chain(&self.previous_webhook_secret) {
             if !secret_bytes(secret).is_some_and(|bytes| (24..=64).contains(&bytes.len())) {
-                return Err(
-                    "webhook_secret: must be whsec_ and Base64 of 24 to 64 bytes".to_owned(),
-                );
+                return Err("webhook_secret: must be whsec_ and Base64 of 24 to 64 bytes".to_owned());
             }
         }
-        let hex =
-            |profile: &SenderProfile| profile.key.len() == 40 && hex::decode(&profile.key).is_ok();
+        let hex = |profile: &SenderProfile| profile.key.len() == 40 && hex::decode(&profile.key).is_ok();
         if !self.sender_profiles.iter().all(hex) {
             return Err("sender_profiles: a key is 40 hex digits".to_owned());
         }
@@ -143,9 +134,7 @@ impl SendTalkAccount {
     }
 
     pub(super) fn has_sender(&self, number: &str) -> bool {
-        self.sender_numbers
-            .iter()
-            .any(|registered| registered == number)
+        self.sender_numbers.iter().any(|registered| registered == number)
     }
 }
 

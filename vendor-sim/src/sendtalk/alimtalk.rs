@@ -48,52 +48,30 @@ struct Button {
 
 /// Judges an Alimtalk and renders it.
 pub(super) fn check(account: &SendTalkAccount, payload: Value) -> Result<Draft, Refusal> {
-    let payload: Payload =
-        serde_json::from_value(payload).map_err(|error| Refusal::new(-2018, error.to_string()))?;
+    let payload: Payload = serde_json::from_value(payload).map_err(|error| Refusal::new(-2018, error.to_string()))?;
     let key = required(payload.sender_profile_key, "sender_profile_key")?;
     let code = required(payload.template_code, "template_code")?;
     let to = required(payload.to, "to")?;
     check_to(&to)?;
     check_reference(payload.reference.as_deref())?;
-    let profile = account
-        .sender_profiles
-        .iter()
-        .find(|profile| profile.key.eq_ignore_ascii_case(&key));
-    let profile = profile
-        .ok_or_else(|| Refusal::new(-2017, "the sender profile key is not of this account"))?;
+    let profile = account.sender_profiles.iter().find(|profile| profile.key.eq_ignore_ascii_case(&key));
+    let profile = profile.ok_or_else(|| Refusal::new(-2017, "the sender profile key is not of this account"))?;
     if code.chars().count() > 30 {
-        return Err(Refusal::new(
-            -2015,
-            "template_code has more than 30 characters",
-        ));
+        return Err(Refusal::new(-2015, "template_code has more than 30 characters"));
     }
-    let template = profile
-        .templates
-        .iter()
-        .find(|template| template.code == code);
-    let template =
-        template.ok_or_else(|| Refusal::new(-3003, format!("there is no template {code}")))?;
+    let template = profile.templates.iter().find(|template| template.code == code);
+    let template = template.ok_or_else(|| Refusal::new(-3003, format!("there is no template {code}")))?;
     if !template.approved {
-        return Err(Refusal::new(
-            -3005,
-            format!("the template {code} is not approved"),
-        ));
+        return Err(Refusal::new(-3005, format!("the template {code} is not approved")));
     }
-    let text = template
-        .render(&payload.variables)
-        .map_err(|why| Refusal::new(-3004, why))?;
+    let text = template.render(&payload.variables).map_err(|why| Refusal::new(-3004, why))?;
     if text.chars().count() > 1000 {
-        return Err(Refusal::new(
-            -2015,
-            "the rendered text has more than 1000 characters",
-        ));
+        return Err(Refusal::new(-2015, "the rendered text has more than 1000 characters"));
     }
     for button in &payload.buttons {
         check_button(template, button)?;
     }
-    let fallback = payload
-        .fallback
-        .map_or(Ok(None), |fallback| plan(account, fallback))?;
+    let fallback = payload.fallback.map_or(Ok(None), |fallback| plan(account, fallback))?;
     Ok(Draft {
         channel: Channel::Alimtalk,
         to,
@@ -113,43 +91,19 @@ pub(super) fn check(account: &SendTalkAccount, payload: Value) -> Result<Draft, 
 fn check_button(template: &Template, button: &Value) -> Result<(), Refusal> {
     let button = Button::deserialize(button)
         .map_err(|error| Refusal::new(-3010, format!("buttons only fill in links: {error}")))?;
-    let registered = button
-        .order
-        .checked_sub(1)
-        .and_then(|index| template.buttons.get(index));
-    let registered = registered.ok_or_else(|| {
-        Refusal::new(
-            -3010,
-            format!("the template has no button {}", button.order),
-        )
-    })?;
+    let registered = button.order.checked_sub(1).and_then(|index| template.buttons.get(index));
+    let registered =
+        registered.ok_or_else(|| Refusal::new(-3010, format!("the template has no button {}", button.order)))?;
     let web = |link: &str| link.starts_with("https://") || link.starts_with("http://");
-    if [&button.mobile_url, &button.pc_url]
-        .into_iter()
-        .flatten()
-        .any(|link| !web(link))
-    {
-        return Err(Refusal::new(
-            -3006,
-            format!("a link of button {} is not http or https", button.order),
-        ));
+    if [&button.mobile_url, &button.pc_url].into_iter().flatten().any(|link| !web(link)) {
+        return Err(Refusal::new(-3006, format!("a link of button {} is not http or https", button.order)));
     }
     let scheme = |link: &str| link.contains("://");
-    if [&button.ios_scheme, &button.android_scheme]
-        .into_iter()
-        .flatten()
-        .any(|link| !scheme(link))
-    {
-        return Err(Refusal::new(
-            -3006,
-            format!("a scheme of button {} is not one", button.order),
-        ));
+    if [&button.ios_scheme, &button.android_scheme].into_iter().flatten().any(|link| !scheme(link)) {
+        return Err(Refusal::new(-3006, format!("a scheme of button {} is not one", button.order)));
     }
     if registered.kind == "WL" && registered.link_mobile.is_none() && button.mobile_url.is_none() {
-        return Err(Refusal::new(
-            -3006,
-            format!("button {} needs mobile_url", button.order),
-        ));
+        return Err(Refusal::new(-3006, format!("button {} needs mobile_url", button.order)));
     }
     Ok(())
 }
@@ -165,15 +119,6 @@ fn plan(account: &SendTalkAccount, fallback: Fallback) -> Result<Option<Fallback
     check_from(account, &from)?;
     let text = required(fallback.text, "fallback.text")?;
     check_bytes(&text, "fallback.text", limit)?;
-    check_bytes(
-        fallback.title.as_deref().unwrap_or_default(),
-        "fallback.title",
-        40,
-    )?;
-    Ok(Some(FallbackPlan {
-        channel,
-        from,
-        subject: fallback.title,
-        text,
-    }))
+    check_bytes(fallback.title.as_deref().unwrap_or_default(), "fallback.title", 40)?;
+    Ok(Some(FallbackPlan { channel, from, subject: fallback.title, text }))
 }

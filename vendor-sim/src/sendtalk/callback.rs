@@ -62,24 +62,19 @@ pub(super) fn sign(
     secret: Option<&str>,
     t_ms: i64,
 ) -> Result<Outgoing, String> {
-    let url = account
-        .callback_url
-        .clone()
-        .ok_or("no callback_url is registered")?;
+    let url = account.callback_url.clone().ok_or("no callback_url is registered")?;
     if account.callback_switched_off {
         return Err("the endpoint answered 410 and is switched off".to_owned());
     }
     let timestamp = t_ms.div_euclid(1000).to_string();
     let secrets = match secret {
         Some(secret) => vec![secret],
-        None => std::iter::once(account.webhook_secret.as_str())
-            .chain(account.previous_webhook_secret.as_deref())
-            .collect(),
+        None => {
+            std::iter::once(account.webhook_secret.as_str()).chain(account.previous_webhook_secret.as_deref()).collect()
+        }
     };
-    let signatures: Option<Vec<String>> = secrets
-        .into_iter()
-        .map(|secret| signature(secret, event_id, &timestamp, body))
-        .collect();
+    let signatures: Option<Vec<String>> =
+        secrets.into_iter().map(|secret| signature(secret, event_id, &timestamp, body)).collect();
     let signatures = signatures.ok_or("the secret is not whsec_ and Base64")?;
     let headers = vec![
         ("webhook-id", event_id.to_owned()),
@@ -118,8 +113,7 @@ mod tests {
     fn two_signatures_are_sent_while_a_secret_is_rotated() {
         let mut account = SendTalkAccount::new("acct_demo", "0123456789abcdef", SECRET);
         account.callback_url = Some("http://127.0.0.1:1/".to_owned());
-        account.previous_webhook_secret =
-            Some("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned());
+        account.previous_webhook_secret = Some("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned());
         let outgoing = sign(&account, BODY, "evt_1", None, 1_700_000_000_999).unwrap();
         let (name, value) = &outgoing.headers[2];
         assert_eq!(*name, "webhook-signature");
@@ -133,10 +127,6 @@ mod tests {
         let mut account = SendTalkAccount::new("acct_demo", "0123456789abcdef", SECRET);
         account.callback_url = Some("http://127.0.0.1:1/".to_owned());
         account.callback_switched_off = true;
-        assert!(
-            sign(&account, BODY, "evt_1", None, 0)
-                .unwrap_err()
-                .contains("410")
-        );
+        assert!(sign(&account, BODY, "evt_1", None, 0).unwrap_err().contains("410"));
     }
 }

@@ -14,10 +14,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: i32, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-        }
+        Self { code, reason: reason.into() }
     }
 
     pub(super) fn into_answer(self) -> Answer {
@@ -32,10 +29,7 @@ impl Refusal {
 
     pub(super) fn into_answer_with(self, status: StatusCode) -> Answer {
         let body = verdict(self.code, &self.reason);
-        Answer {
-            refusal: Some((self.code.to_string(), self.reason)),
-            ..Answer::json(status, &body)
-        }
+        Answer { refusal: Some((self.code.to_string(), self.reason)), ..Answer::json(status, &body) }
     }
 }
 

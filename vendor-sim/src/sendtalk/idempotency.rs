@@ -42,40 +42,20 @@ pub(super) enum Turn {
 
 impl Keys {
     /// Begins a send under a key.
-    pub(super) fn begin(
-        &mut self,
-        account: &str,
-        key: &str,
-        fingerprint: &str,
-        now: i64,
-    ) -> Result<Turn, Refusal> {
+    pub(super) fn begin(&mut self, account: &str, key: &str, fingerprint: &str, now: i64) -> Result<Turn, Refusal> {
         let place = (account.to_owned(), key.to_owned());
         let fingerprint = digest(&SHA256, fingerprint.as_bytes()).as_ref().to_vec();
-        if self
-            .seen
-            .get(&place)
-            .is_some_and(|seen| now - seen.begun_at >= KEPT_MS)
-        {
+        if self.seen.get(&place).is_some_and(|seen| now - seen.begun_at >= KEPT_MS) {
             self.seen.remove(&place);
         }
         match self.seen.get(&place) {
-            Some(seen) if seen.fingerprint != fingerprint => Err(Refusal::new(
-                -1010,
-                "the idempotency key was used with another body",
-            )),
-            Some(Seen {
-                done: Some(done), ..
-            }) => Ok(Turn::Replay(done.clone())),
-            Some(_) => Err(Refusal::new(
-                -1011,
-                "the first request with this idempotency key is in progress",
-            )),
+            Some(seen) if seen.fingerprint != fingerprint => {
+                Err(Refusal::new(-1010, "the idempotency key was used with another body"))
+            }
+            Some(Seen { done: Some(done), .. }) => Ok(Turn::Replay(done.clone())),
+            Some(_) => Err(Refusal::new(-1011, "the first request with this idempotency key is in progress")),
             None => {
-                let seen = Seen {
-                    fingerprint,
-                    begun_at: now,
-                    done: None,
-                };
+                let seen = Seen { fingerprint, begun_at: now, done: None };
                 self.order.push_back(place.clone());
                 self.seen.insert(place, seen);
                 Ok(Turn::First)
@@ -117,10 +97,7 @@ mod tests {
     use super::*;
 
     fn done() -> Done {
-        Done {
-            message_id: "st_1".to_owned(),
-            accepted_at: 5,
-        }
+        Done { message_id: "st_1".to_owned(), accepted_at: 5 }
     }
 
     #[test]
@@ -128,13 +105,8 @@ mod tests {
         let mut keys = Keys::default();
         assert!(matches!(keys.begin("a", "k", "body", 0), Ok(Turn::First)));
         keys.end("a", "k", Some(done()));
-        assert!(
-            matches!(keys.begin("a", "k", "body", KEPT_MS - 1), Ok(Turn::Replay(same)) if same == done())
-        );
-        assert!(matches!(
-            keys.begin("a", "k", "body", KEPT_MS),
-            Ok(Turn::First)
-        ));
+        assert!(matches!(keys.begin("a", "k", "body", KEPT_MS - 1), Ok(Turn::Replay(same)) if same == done()));
+        assert!(matches!(keys.begin("a", "k", "body", KEPT_MS), Ok(Turn::First)));
     }
 
     #[test]
@@ -151,9 +123,6 @@ mod tests {
         let mut keys = Keys::default();
         assert!(matches!(keys.begin("a", "k", "body", 0), Ok(Turn::First)));
         keys.end("a", "k", None);
-        assert!(matches!(
-            keys.begin("a", "k", "corrected", 1),
-            Ok(Turn::First)
-        ));
+        assert!(matches!(keys.begin("a", "k", "corrected", 1), Ok(Turn::First)));
     }
 }

@@ -22,18 +22,9 @@ fn not_found() -> Refusal {
 }
 
 /// `GET /v1/messages/{message_id}`.
-pub(super) fn by_id(
-    vendor: &Arc<SendTalk>,
-    account: &SendTalkAccount,
-    id: &str,
-) -> Result<Answer, Refusal> {
-    let found = locked(&vendor.core.store)
-        .get(id)
-        .filter(|message| message.account == account.account_id)
-        .cloned();
-    let message = found
-        .filter(|message| vendor.core.is_visible(message))
-        .ok_or_else(not_found)?;
+pub(super) fn by_id(vendor: &Arc<SendTalk>, account: &SendTalkAccount, id: &str) -> Result<Answer, Refusal> {
+    let found = locked(&vendor.core.store).get(id).filter(|message| message.account == account.account_id).cloned();
+    let message = found.filter(|message| vendor.core.is_visible(message)).ok_or_else(not_found)?;
     Ok(success(&item(vendor, &message)))
 }
 
@@ -43,9 +34,7 @@ pub(super) fn by_reference(
     account: &SendTalkAccount,
     received: &Received,
 ) -> Result<Answer, Refusal> {
-    let reference = received
-        .query("reference")
-        .ok_or_else(|| Refusal::new(-2018, "reference is missing"))?;
+    let reference = received.query("reference").ok_or_else(|| Refusal::new(-2018, "reference is missing"))?;
     let found: Vec<Message> = locked(&vendor.core.store)
         .by_reference(&account.account_id, &reference)
         .into_iter()
@@ -67,48 +56,31 @@ pub(super) fn results(
     received: &Received,
 ) -> Result<Answer, Refusal> {
     let time = |name: &str| {
-        let text = received
-            .query(name)
-            .ok_or_else(|| Refusal::new(-2018, format!("{name} is missing")))?;
-        parse_rfc3339(&text)
-            .ok_or_else(|| Refusal::new(-2018, format!("{name} is not RFC 3339 with an offset")))
+        let text = received.query(name).ok_or_else(|| Refusal::new(-2018, format!("{name} is missing")))?;
+        parse_rfc3339(&text).ok_or_else(|| Refusal::new(-2018, format!("{name} is not RFC 3339 with an offset")))
     };
     let (from, to) = (time("updated_from")?, time("updated_to")?);
     if to < from || to - from > WINDOW_MS {
-        return Err(Refusal::new(
-            -2018,
-            "updated_to: at most 24 hours after updated_from",
-        ));
+        return Err(Refusal::new(-2018, "updated_to: at most 24 hours after updated_from"));
     }
     let settings = vendor.core.settings();
     let lag = i64::try_from(settings.results_lag_ms).unwrap_or(i64::MAX);
     let seen_until = vendor.core.clock.now_ms().saturating_sub(lag);
     let after = match received.query("cursor").filter(|cursor| !cursor.is_empty()) {
-        Some(cursor) => Some(
-            read_cursor(&cursor).ok_or_else(|| Refusal::new(-2018, "cursor is not one of ours"))?,
-        ),
+        Some(cursor) => Some(read_cursor(&cursor).ok_or_else(|| Refusal::new(-2018, "cursor is not one of ours"))?),
         None => None,
     };
     let mut found: Vec<Message> = locked(&vendor.core.store)
         .all()
         .filter(|message| message.account == account.account_id && message.fallback_of.is_none())
-        .filter(|message| {
-            (from..=to).contains(&message.updated_at) && message.updated_at <= seen_until
-        })
-        .filter(|message| {
-            after
-                .as_ref()
-                .is_none_or(|after| position(message) > *after)
-        })
+        .filter(|message| (from..=to).contains(&message.updated_at) && message.updated_at <= seen_until)
+        .filter(|message| after.as_ref().is_none_or(|after| position(message) > *after))
         .cloned()
         .collect();
     found.sort_by_key(position);
     let more = found.len() > settings.results_page;
     found.truncate(settings.results_page);
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|last| write_cursor(&position(last)));
+    let next = found.last().filter(|_| more).map(|last| write_cursor(&position(last)));
     let items: Vec<Value> = found.iter().map(|message| item(vendor, message)).collect();
     Ok(success(&json!({ "items": items, "next_cursor": next })))
 }

@@ -38,34 +38,21 @@ struct Payload {
 
 /// Reads the parts.
 pub(super) async fn read(received: &Received) -> Result<Parsed, Refusal> {
-    let malformed =
-        |why: String| Refusal::new(-2018, format!("the multipart body cannot be read: {why}"));
+    let malformed = |why: String| Refusal::new(-2018, format!("the multipart body cannot be read: {why}"));
     let mut request = Request::new(Body::from(received.body.clone()));
     if let Some(content_type) = received.headers.get(header::CONTENT_TYPE) {
-        request
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type.clone());
+        request.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
     }
-    let mut multipart = Multipart::from_request(request, &())
-        .await
-        .map_err(|error| malformed(error.body_text()))?;
+    let mut multipart = Multipart::from_request(request, &()).await.map_err(|error| malformed(error.body_text()))?;
     let (mut payload, mut images, mut fingerprint) = (None, Vec::new(), String::from("/v1/mms"));
-    while let Some(part) = multipart
-        .next_field()
-        .await
-        .map_err(|error| malformed(error.body_text()))?
-    {
+    while let Some(part) = multipart.next_field().await.map_err(|error| malformed(error.body_text()))? {
         let name = part.name().unwrap_or_default().to_owned();
         let media_type = part.content_type().unwrap_or_default().to_owned();
-        let bytes = part
-            .bytes()
-            .await
-            .map_err(|error| malformed(error.body_text()))?;
+        let bytes = part.bytes().await.map_err(|error| malformed(error.body_text()))?;
         match name.as_str() {
             "payload" => {
-                let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
-                    Refusal::new(-2018, format!("payload is not JSON: {error}"))
-                })?;
+                let value: Value = serde_json::from_slice(&bytes)
+                    .map_err(|error| Refusal::new(-2018, format!("payload is not JSON: {error}")))?;
                 fingerprint.push_str(&format!(" {value}"));
                 payload = Some(value);
             }
@@ -78,21 +65,13 @@ pub(super) async fn read(received: &Received) -> Result<Parsed, Refusal> {
         }
     }
     let payload = payload.ok_or_else(|| Refusal::new(-2018, "the part payload is missing"))?;
-    Ok(Parsed {
-        fingerprint,
-        payload,
-        images,
-    })
+    Ok(Parsed { fingerprint, payload, images })
 }
 
 /// Judges an MMS or LMS.
-pub(super) fn check(
-    account: &SendTalkAccount,
-    parsed: Parsed,
-    now_ms: i64,
-) -> Result<Draft, Refusal> {
-    let payload: Payload = serde_json::from_value(parsed.payload)
-        .map_err(|error| Refusal::new(-2018, error.to_string()))?;
+pub(super) fn check(account: &SendTalkAccount, parsed: Parsed, now_ms: i64) -> Result<Draft, Refusal> {
+    let payload: Payload =
+        serde_json::from_value(parsed.payload).map_err(|error| Refusal::new(-2018, error.to_string()))?;
     let to = required(payload.to, "to")?;
     let from = required(payload.from, "from")?;
     let text = required(payload.text, "text")?;
@@ -104,11 +83,7 @@ pub(super) fn check(
     check_advertisement(account, payload.ad.as_ref(), &to, &text, now_ms)?;
     let images = check_images(&parsed.images)?;
     Ok(Draft {
-        channel: if images.is_empty() {
-            Channel::Lms
-        } else {
-            Channel::Mms
-        },
+        channel: if images.is_empty() { Channel::Lms } else { Channel::Mms },
         to,
         from: Some(from),
         subject: payload.title,
@@ -129,15 +104,9 @@ fn check_images(images: &[(String, Vec<u8>)]) -> Result<Vec<ImageFacts>, Refusal
     }
     let together: usize = images.iter().map(|(_, file)| file.len()).sum();
     if together >= TOGETHER_BELOW {
-        return Err(Refusal::new(
-            -2005,
-            "the images together must be smaller than 800 KB",
-        ));
+        return Err(Refusal::new(-2005, "the images together must be smaller than 800 KB"));
     }
-    images
-        .iter()
-        .map(|(media_type, file)| check_image(media_type, file))
-        .collect()
+    images.iter().map(|(media_type, file)| check_image(media_type, file)).collect()
 }
 
 fn check_image(media_type: &str, file: &[u8]) -> Result<ImageFacts, Refusal> {
@@ -149,10 +118,7 @@ fn check_image(media_type: &str, file: &[u8]) -> Result<ImageFacts, Refusal> {
     }
     let facts = measure(file).ok_or_else(|| Refusal::new(-2003, "the image is not a JPEG"))?;
     if facts.width > MAX_SIDE || facts.height > MAX_SIDE {
-        return Err(Refusal::new(
-            -2005,
-            "an image may have at most 1000×1000 pixels",
-        ));
+        return Err(Refusal::new(-2005, "an image may have at most 1000×1000 pixels"));
     }
     Ok(facts)
 }

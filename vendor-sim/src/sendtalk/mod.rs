@@ -45,11 +45,7 @@ pub(crate) struct SendTalk {
 
 impl SendTalk {
     pub(crate) fn new(core: Core) -> Self {
-        Self {
-            core,
-            accounts: Mutex::default(),
-            keys: Mutex::default(),
-        }
+        Self { core, accounts: Mutex::default(), keys: Mutex::default() }
     }
 
     pub(crate) fn account(&self, account_id: &str) -> Option<Arc<SendTalkAccount>> {
@@ -63,11 +59,7 @@ impl SendTalk {
     }
 
     /// Changes an account in place; false when there is none.
-    pub(crate) fn change(
-        &self,
-        account_id: &str,
-        change: impl FnOnce(&mut SendTalkAccount),
-    ) -> bool {
+    pub(crate) fn change(&self, account_id: &str, change: impl FnOnce(&mut SendTalkAccount)) -> bool {
         let mut accounts = locked(&self.accounts);
         let Some(account) = accounts.get_mut(account_id) else {
             return false;
@@ -78,10 +70,7 @@ impl SendTalk {
 
     fn by_key(&self, received: &Received) -> Option<Arc<SendTalkAccount>> {
         let key = received.header("authorization")?.strip_prefix("Bearer ")?;
-        locked(&self.accounts)
-            .values()
-            .find(|account| account.api_key == key)
-            .cloned()
+        locked(&self.accounts).values().find(|account| account.api_key == key).cloned()
     }
 
     /// Takes one message from balance and monthly limit.
@@ -160,8 +149,7 @@ impl Wire for SendTalk {
     }
 
     fn account_of(&self, received: &Received) -> Option<String> {
-        self.by_key(received)
-            .map(|account| account.account_id.clone())
+        self.by_key(received).map(|account| account.account_id.clone())
     }
 
     fn route(self: Arc<Self>, received: Received, effects: Effects) -> Answering {
@@ -192,8 +180,7 @@ impl Wire for SendTalk {
     }
 
     fn too_large(&self) -> Answer {
-        Refusal::new(-2005, "the body is larger than 2 MiB")
-            .into_answer_with(StatusCode::PAYLOAD_TOO_LARGE)
+        Refusal::new(-2005, "the body is larger than 2 MiB").into_answer_with(StatusCode::PAYLOAD_TOO_LARGE)
     }
 
     fn retry_after_is_date(&self) -> bool {
@@ -205,10 +192,7 @@ impl Wire for SendTalk {
     }
 
     fn pack(&self, events: &[Event]) -> Vec<u8> {
-        events
-            .first()
-            .map(|event| event.body.to_string().into_bytes())
-            .unwrap_or_default()
+        events.first().map(|event| event.body.to_string().into_bytes()).unwrap_or_default()
     }
 
     fn sign(
@@ -248,19 +232,14 @@ impl Wire for SendTalk {
     }
 
     fn accounts(&self) -> Vec<Value> {
-        let accounts: Vec<Arc<SendTalkAccount>> =
-            locked(&self.accounts).values().cloned().collect();
+        let accounts: Vec<Arc<SendTalkAccount>> = locked(&self.accounts).values().cloned().collect();
         accounts
             .iter()
             .filter_map(|account| serde_json::to_value(account.as_ref()).ok())
             .map(|mut account| {
                 if let Some(fields) = account.as_object_mut() {
                     fields.retain(|name, _| !name.contains("secret") && name != "api_key");
-                    for profile in fields
-                        .get_mut("sender_profiles")
-                        .and_then(Value::as_array_mut)
-                        .into_iter()
-                        .flatten()
+                    for profile in fields.get_mut("sender_profiles").and_then(Value::as_array_mut).into_iter().flatten()
                     {
                         if let Some(profile) = profile.as_object_mut() {
                             profile.remove("key");

@@ -51,34 +51,19 @@ pub(super) async fn send(
     effects: Effects,
 ) -> Answer {
     let multipart = received.path() == "/v1/mms";
-    let expected = if multipart {
-        "multipart/form-data"
-    } else {
-        "application/json"
-    };
+    let expected = if multipart { "multipart/form-data" } else { "application/json" };
     if !received.is_type(expected) {
         let refusal = Refusal::new(-2018, format!("content-type must be {expected}"));
         return refusal.into_answer_with(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let parsed = if multipart {
-        mms::read(received).await
-    } else {
-        read_json(received)
-    };
+    let parsed = if multipart { mms::read(received).await } else { read_json(received) };
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(refusal) => return refusal.into_answer(),
     };
-    let references: Vec<String> = parsed
-        .payload
-        .get("reference")
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .into_iter()
-        .collect();
-    let mut answer = under_key(vendor, account, received, parsed, effects)
-        .await
-        .unwrap_or_else(Refusal::into_answer);
+    let references: Vec<String> =
+        parsed.payload.get("reference").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
+    let mut answer = under_key(vendor, account, received, parsed, effects).await.unwrap_or_else(Refusal::into_answer);
     answer.references = references;
     answer
 }
@@ -86,11 +71,7 @@ pub(super) async fn send(
 fn read_json(received: &Received) -> Result<Parsed, Refusal> {
     let payload: Value = serde_json::from_slice(&received.body)
         .map_err(|error| Refusal::new(-2018, format!("the body is not JSON: {error}")))?;
-    Ok(Parsed {
-        fingerprint: format!("{} {payload}", received.path()),
-        payload,
-        images: Vec::new(),
-    })
+    Ok(Parsed { fingerprint: format!("{} {payload}", received.path()), payload, images: Vec::new() })
 }
 
 async fn under_key(
@@ -112,15 +93,7 @@ async fn under_key(
     if let Turn::Replay(done) = turn {
         return Ok(accepted(&done, parsed.payload.get("reference"), true));
     }
-    let answer = carry_out(
-        vendor,
-        account,
-        received.path(),
-        Some(key.clone()),
-        parsed,
-        effects,
-    )
-    .await;
+    let answer = carry_out(vendor, account, received.path(), Some(key.clone()), parsed, effects).await;
     if answer.is_err() {
         locked(&vendor.keys).end(&account.account_id, &key, None);
     }
@@ -146,34 +119,20 @@ async fn carry_out(
         _ => alimtalk::check(account, parsed.payload)?,
     };
     if let Some(code) = effects.refusal_of(0, &draft.to) {
-        return Err(Refusal::new(
-            code.parse().unwrap_or(-9999),
-            "a scripted fault refused this recipient",
-        ));
+        return Err(Refusal::new(code.parse().unwrap_or(-9999), "a scripted fault refused this recipient"));
     }
     vendor.charge(&account.account_id)?;
     vendor.core.pause(effects.pause_ms).await;
     let now = vendor.core.clock.now_ms();
-    let done = Done {
-        message_id: vendor.core.ids.next("st_"),
-        accepted_at: now,
-    };
+    let done = Done { message_id: vendor.core.ids.next("st_"), accepted_at: now };
     if let Some(key) = &key {
         locked(&vendor.keys).end(&account.account_id, key, Some(done.clone()));
     }
-    let warnings = draft
-        .unknown
-        .iter()
-        .map(|name| format!("unknown field {name}"))
-        .collect();
+    let warnings = draft.unknown.iter().map(|name| format!("unknown field {name}")).collect();
     let wire: Arc<dyn Wire> = Arc::<SendTalk>::clone(vendor);
     flow::accept(&wire, message(account, draft, key, &done), effects.outcome).await;
     let answer = accepted(&done, reference.as_ref(), false);
-    Ok(Answer {
-        accepted: vec![done.message_id],
-        warnings,
-        ..answer
-    })
+    Ok(Answer { accepted: vec![done.message_id], warnings, ..answer })
 }
 
 fn accepted(done: &Done, reference: Option<&Value>, replayed: bool) -> Answer {
@@ -214,9 +173,7 @@ fn message(account: &SendTalkAccount, draft: Draft, key: Option<String>, done: &
 
 /// A field that must be there and not empty.
 pub(super) fn required(field: Option<String>, name: &str) -> Result<String, Refusal> {
-    field
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| Refusal::new(-2018, format!("{name} is missing")))
+    field.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::new(-2018, format!("{name} is missing")))
 }
 
 pub(super) fn check_to(to: &str) -> Result<(), Refusal> {
@@ -231,11 +188,7 @@ pub(super) fn check_from(account: &SendTalkAccount, from: &str) -> Result<(), Re
     if !phone::from_e164(from).is_some_and(|national| phone::is_sender(&national)) {
         return Err(Refusal::new(-2019, "sender is invalid"));
     }
-    if account
-        .blocked_senders
-        .iter()
-        .any(|blocked| blocked == from)
-    {
+    if account.blocked_senders.iter().any(|blocked| blocked == from) {
         return Err(Refusal::new(-2313, "sender is blocked"));
     }
     if !account.has_sender(from) {
@@ -246,14 +199,10 @@ pub(super) fn check_from(account: &SendTalkAccount, from: &str) -> Result<(), Re
 
 pub(super) fn check_bytes(text: &str, name: &str, limit: usize) -> Result<(), Refusal> {
     match cp949::byte_length(text) {
-        None => Err(Refusal::new(
-            -2023,
-            format!("{name} holds a character that CP949 does not have"),
-        )),
-        Some(bytes) if bytes > limit => Err(Refusal::new(
-            -2015,
-            format!("{name} has {bytes} bytes, at most {limit} are allowed"),
-        )),
+        None => Err(Refusal::new(-2023, format!("{name} holds a character that CP949 does not have"))),
+        Some(bytes) if bytes > limit => {
+            Err(Refusal::new(-2015, format!("{name} has {bytes} bytes, at most {limit} are allowed")))
+        }
         Some(_) => Ok(()),
     }
 }

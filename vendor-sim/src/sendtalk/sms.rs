@@ -30,13 +30,8 @@ struct Payload {
 }
 
 /// Judges an SMS.
-pub(super) fn check(
-    account: &SendTalkAccount,
-    payload: Value,
-    now_ms: i64,
-) -> Result<Draft, Refusal> {
-    let payload: Payload =
-        serde_json::from_value(payload).map_err(|error| Refusal::new(-2018, error.to_string()))?;
+pub(super) fn check(account: &SendTalkAccount, payload: Value, now_ms: i64) -> Result<Draft, Refusal> {
+    let payload: Payload = serde_json::from_value(payload).map_err(|error| Refusal::new(-2018, error.to_string()))?;
     let to = required(payload.to, "to")?;
     let from = required(payload.from, "from")?;
     let text = required(payload.text, "text")?;

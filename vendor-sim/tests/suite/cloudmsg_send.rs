@@ -36,25 +36,13 @@ async fn an_accepted_sms_is_answered_as_in_the_document() {
     let (status, body) = vendors.cloudmsg_send(&sms("01012345678", "ord-1001")).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert!(body["requestId"].as_str().unwrap().starts_with("RCM-"));
-    assert_eq!(
-        (&body["statusCode"], &body["statusName"]),
-        (&json!("202"), &json!("success"))
-    );
+    assert_eq!((&body["statusCode"], &body["statusName"]), (&json!("202"), &json!("success")));
     let item = &body["messages"][0];
-    assert_eq!(
-        (&item["to"], &item["clientRef"]),
-        (&json!("01012345678"), &json!("ord-1001"))
-    );
-    assert_eq!(
-        (&item["requestStatusCode"], &item["requestStatusName"]),
-        (&json!("A000"), &json!("success"))
-    );
+    assert_eq!((&item["to"], &item["clientRef"]), (&json!("01012345678"), &json!("ord-1001")));
+    assert_eq!((&item["requestStatusCode"], &item["requestStatusName"]), (&json!("A000"), &json!("success")));
     let kept = vendors.sim.cloudmsg().messages();
     assert_eq!(item["messageId"], kept[0].message_id);
-    assert_eq!(
-        (kept[0].channel, kept[0].text.as_str()),
-        (Channel::Sms, "안녕하세요")
-    );
+    assert_eq!((kept[0].channel, kept[0].text.as_str()), (Channel::Sms, "안녕하세요"));
 }
 
 #[tokio::test]
@@ -66,10 +54,7 @@ async fn each_rule_of_a_send_has_its_code() {
         (json!({ "type": "FAX" }), "100"),
         (json!({ "type": null }), "100"),
         (json!({ "messages": [] }), "100"),
-        (
-            json!({ "messages": vec![json!({ "to": "01012345678" }); 101] }),
-            "100",
-        ),
+        (json!({ "messages": vec![json!({ "to": "01012345678" }); 101] }), "100"),
         (json!({ "from": null }), "100"),
         (json!({ "from": "02-123-4567" }), "1001"),
         (json!({ "from": "0299999999" }), "1004"),
@@ -81,33 +66,17 @@ async fn each_rule_of_a_send_has_its_code() {
         (json!({ "contentType": "AD" }), "1008"),
         (json!({ "contentType": "SPAM" }), "100"),
         (json!({ "type": "MMS" }), "100"),
-        (
-            json!({ "type": "MMS", "files": [{ "fileId": "f-none" }] }),
-            "2004",
-        ),
+        (json!({ "type": "MMS", "files": [{ "fileId": "f-none" }] }), "2004"),
         (json!({ "messages": [{ "to": "+821012345678" }] }), "1001"),
         (json!({ "messages": [{ "to": "010-1234-5678" }] }), "1001"),
         (json!({ "messages": [{ "to": "15881234" }] }), "1001"),
-        (
-            json!({ "messages": [{ "to": "01012345678", "clientRef": "a b" }] }),
-            "100",
-        ),
-        (
-            json!({ "messages": [{ "to": "01012345678", "clientRef": "a".repeat(65) }] }),
-            "100",
-        ),
-        (
-            json!({ "messages": [{ "to": "01012345678", "content": "가".repeat(46) }] }),
-            "1002",
-        ),
+        (json!({ "messages": [{ "to": "01012345678", "clientRef": "a b" }] }), "100"),
+        (json!({ "messages": [{ "to": "01012345678", "clientRef": "a".repeat(65) }] }), "100"),
+        (json!({ "messages": [{ "to": "01012345678", "content": "가".repeat(46) }] }), "1002"),
     ];
     for (change, code) in cases {
         let (status, body) = vendors.cloudmsg_send(&with(&base, &change)).await;
-        assert_eq!(
-            (status, &body["error"]["errorCode"]),
-            (StatusCode::BAD_REQUEST, &json!(code)),
-            "{change}"
-        );
+        assert_eq!((status, &body["error"]["errorCode"]), (StatusCode::BAD_REQUEST, &json!(code)), "{change}");
     }
     assert!(vendors.sim.cloudmsg().messages().is_empty());
 }
@@ -137,13 +106,7 @@ async fn a_bad_recipient_is_refused_inside_the_202_and_the_others_are_accepted()
     let (status, answer) = vendors.cloudmsg_send(&body).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let items = answer["messages"].as_array().unwrap();
-    assert_eq!(
-        (
-            &items[0]["requestStatusName"],
-            &items[0]["requestStatusCode"]
-        ),
-        (&json!("fail"), &json!("1001"))
-    );
+    assert_eq!((&items[0]["requestStatusName"], &items[0]["requestStatusCode"]), (&json!("fail"), &json!("1001")));
     assert_eq!(items[1]["requestStatusName"], "success");
     assert_eq!(vendors.sim.cloudmsg().messages().len(), 1);
 }
@@ -151,17 +114,11 @@ async fn a_bad_recipient_is_refused_inside_the_202_and_the_others_are_accepted()
 #[tokio::test]
 async fn a_single_recipient_is_refused_inside_the_202_where_that_is_set() {
     let vendors = Vendors::start().await;
-    let settings = Settings {
-        refuse_inside_202: true,
-        ..Settings::default()
-    };
+    let settings = Settings { refuse_inside_202: true, ..Settings::default() };
     vendors.sim.cloudmsg().set_settings(settings).unwrap();
     for to in ["010123", "01000009101"] {
         let (status, answer) = vendors.cloudmsg_send(&sms(to, "r")).await;
-        assert_eq!(
-            (status, &answer["messages"][0]["requestStatusCode"]),
-            (StatusCode::ACCEPTED, &json!("1001"))
-        );
+        assert_eq!((status, &answer["messages"][0]["requestStatusCode"]), (StatusCode::ACCEPTED, &json!("1001")));
     }
 }
 
@@ -175,14 +132,7 @@ async fn the_same_reference_twice_makes_two_messages() {
     assert_eq!(status, StatusCode::OK);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["messages"].as_array().unwrap().len(), 2);
-    assert_eq!(
-        vendors
-            .sim
-            .cloudmsg()
-            .messages_by_reference("svc-default", "ord-1")
-            .len(),
-        2
-    );
+    assert_eq!(vendors.sim.cloudmsg().messages_by_reference("svc-default", "ord-1").len(), 2);
 }
 
 #[tokio::test]
@@ -200,10 +150,7 @@ async fn an_mms_takes_images_that_were_uploaded_and_have_not_expired() {
     let (status, body) = upload(jpeg(200, 100), "a.jpg").await;
     assert_eq!(status, StatusCode::OK);
     let six_days = 6 * 24 * 3600 * 1000;
-    assert_eq!(
-        body["expireTime"].as_i64().unwrap() - body["createTime"].as_i64().unwrap(),
-        six_days
-    );
+    assert_eq!(body["expireTime"].as_i64().unwrap() - body["createTime"].as_i64().unwrap(), six_days);
     let mms = with(
         &sms("01012345678", "mms"),
         &json!({ "type": "MMS", "subject": "사진", "files": [{ "fileId": body["fileId"] }] }),
@@ -214,10 +161,7 @@ async fn an_mms_takes_images_that_were_uploaded_and_have_not_expired() {
 
     vendors.sim.cloudmsg().expire_files();
     let (status, body) = vendors.cloudmsg_send(&mms).await;
-    assert_eq!(
-        (status, &body["error"]["errorCode"]),
-        (StatusCode::BAD_REQUEST, &json!("2004"))
-    );
+    assert_eq!((status, &body["error"]["errorCode"]), (StatusCode::BAD_REQUEST, &json!("2004")));
 
     for (file, name, code) in [
         (jpeg(1501, 10), "a.jpg", "2005"),
@@ -227,21 +171,14 @@ async fn an_mms_takes_images_that_were_uploaded_and_have_not_expired() {
         (jpeg(10, 10), "a.png", "100"),
     ] {
         let (status, body) = upload(file, name).await;
-        assert_eq!(
-            (status, &body["error"]["errorCode"]),
-            (StatusCode::BAD_REQUEST, &json!(code)),
-            "{name}"
-        );
+        assert_eq!((status, &body["error"]["errorCode"]), (StatusCode::BAD_REQUEST, &json!(code)), "{name}");
     }
 }
 
 #[tokio::test]
 async fn an_alimtalk_must_be_its_template_filled_in() {
     let vendors = Vendors::start().await;
-    assert_eq!(
-        vendors.cloudmsg_send(&alimtalk()).await.0,
-        StatusCode::ACCEPTED
-    );
+    assert_eq!(vendors.cloudmsg_send(&alimtalk()).await.0, StatusCode::ACCEPTED);
     let button = |fields: Value| json!({ "buttons": [fields] });
     let cases = [
         (json!({ "channelId": null }), "100"),
@@ -249,38 +186,16 @@ async fn an_alimtalk_must_be_its_template_filled_in() {
         (json!({ "channelId": "@nobody" }), "1005"),
         (json!({ "templateCode": "NONE" }), "1005"),
         (json!({ "content": "다른 내용" }), "1006"),
-        (
-            json!({ "content": "#{name}님, 주문하신 운동화 상품이 발송되었습니다." }),
-            "1006",
-        ),
-        (
-            button(json!({ "type": "WL", "name": ORDER_SHIPPED_BUTTON })),
-            "1007",
-        ),
-        (
-            button(json!({ "type": "AL", "name": ORDER_SHIPPED_BUTTON, "schemeIos": "a://" })),
-            "1007",
-        ),
-        (
-            button(json!({ "type": "XX", "name": ORDER_SHIPPED_BUTTON })),
-            "1007",
-        ),
-        (
-            button(json!({ "type": "DS", "name": "열다섯글자가넘는버튼이름이다요" })),
-            "1007",
-        ),
-        (
-            button(json!({ "type": "WL", "name": "다른 버튼", "linkMobile": "https://a.example" })),
-            "1006",
-        ),
+        (json!({ "content": "#{name}님, 주문하신 운동화 상품이 발송되었습니다." }), "1006"),
+        (button(json!({ "type": "WL", "name": ORDER_SHIPPED_BUTTON })), "1007"),
+        (button(json!({ "type": "AL", "name": ORDER_SHIPPED_BUTTON, "schemeIos": "a://" })), "1007"),
+        (button(json!({ "type": "XX", "name": ORDER_SHIPPED_BUTTON })), "1007"),
+        (button(json!({ "type": "DS", "name": "열다섯글자가넘는버튼이름이다요" })), "1007"),
+        (button(json!({ "type": "WL", "name": "다른 버튼", "linkMobile": "https://a.example" })), "1006"),
     ];
     for (change, code) in cases {
         let (status, body) = vendors.cloudmsg_send(&with(&alimtalk(), &change)).await;
-        assert_eq!(
-            (status, &body["error"]["errorCode"]),
-            (StatusCode::BAD_REQUEST, &json!(code)),
-            "{change}"
-        );
+        assert_eq!((status, &body["error"]["errorCode"]), (StatusCode::BAD_REQUEST, &json!(code)), "{change}");
     }
 }
 
@@ -289,43 +204,23 @@ async fn the_channels_own_setting_decides_when_failover_is_left_out() {
     let vendors = Vendors::start().await;
     let failing = json!([{ "to": "01000003019", "clientRef": "talk-2" }]);
     let explicit = with(&alimtalk(), &json!({ "messages": failing }));
-    assert_eq!(
-        vendors.cloudmsg_send(&explicit).await.0,
-        StatusCode::ACCEPTED
-    );
+    assert_eq!(vendors.cloudmsg_send(&explicit).await.0, StatusCode::ACCEPTED);
     let left_out = with(&explicit, &json!({ "useSmsFailover": null }));
-    assert_eq!(
-        vendors.cloudmsg_send(&left_out).await.0,
-        StatusCode::ACCEPTED
-    );
+    assert_eq!(vendors.cloudmsg_send(&left_out).await.0, StatusCode::ACCEPTED);
 
     let messages = eventually("one replacement delivered", || async {
         let messages = vendors.sim.cloudmsg().messages();
-        let done = messages.len() == 3
-            && messages
-                .iter()
-                .all(|message| message.completed_at.is_some());
+        let done = messages.len() == 3 && messages.iter().all(|message| message.completed_at.is_some());
         done.then_some(messages)
     })
     .await;
-    let replaced: Vec<_> = messages
-        .iter()
-        .filter_map(|message| message.fallback_of.clone())
-        .collect();
+    let replaced: Vec<_> = messages.iter().filter_map(|message| message.fallback_of.clone()).collect();
     assert_eq!(replaced, [messages[1].message_id.clone()]);
-    assert_eq!(
-        messages[2].from.as_deref(),
-        Some(CLOUDMSG_DEFAULT.default_sender)
-    );
+    assert_eq!(messages[2].from.as_deref(), Some(CLOUDMSG_DEFAULT.default_sender));
 
-    let (_, body) = vendors
-        .cloudmsg_get(&format!("/messages/{}", messages[1].message_id))
-        .await;
+    let (_, body) = vendors.cloudmsg_get(&format!("/messages/{}", messages[1].message_id)).await;
     let item: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(
-        (&item["statusName"], &item["statusCode"]),
-        (&json!("fail"), &json!("3019"))
-    );
+    assert_eq!((&item["statusName"], &item["statusCode"]), (&json!("fail"), &json!("3019")));
     assert_eq!(item["failover"]["messageId"], messages[2].message_id);
     assert_eq!(item["failover"]["statusName"], "success");
 }
@@ -335,24 +230,15 @@ async fn balance_and_daily_quota_run_out() {
     let vendors = Vendors::start().await;
     let cloudmsg = vendors.sim.cloudmsg();
     cloudmsg.change_account("svc-default", |account| account.balance = Some(1));
-    assert_eq!(
-        vendors.cloudmsg_send(&sms("01012345678", "a")).await.0,
-        StatusCode::ACCEPTED
-    );
+    assert_eq!(vendors.cloudmsg_send(&sms("01012345678", "a")).await.0, StatusCode::ACCEPTED);
     let (status, body) = vendors.cloudmsg_send(&sms("01012345678", "b")).await;
-    assert_eq!(
-        (status, &body["error"]["errorCode"]),
-        (StatusCode::PAYMENT_REQUIRED, &json!("600"))
-    );
+    assert_eq!((status, &body["error"]["errorCode"]), (StatusCode::PAYMENT_REQUIRED, &json!("600")));
     cloudmsg.change_account("svc-default", |account| {
         account.balance = None;
         account.daily_quota = Some(0);
     });
     let (status, body) = vendors.cloudmsg_send(&sms("01012345678", "c")).await;
-    assert_eq!(
-        (status, &body["error"]["errorCode"]),
-        (StatusCode::TOO_MANY_REQUESTS, &json!("400"))
-    );
+    assert_eq!((status, &body["error"]["errorCode"]), (StatusCode::TOO_MANY_REQUESTS, &json!("400")));
 }
 
 #[tokio::test]
@@ -360,8 +246,5 @@ async fn fields_that_the_document_does_not_know_are_noted() {
     let vendors = Vendors::start().await;
     let body = with(&sms("01012345678", "a"), &json!({ "client_ref": "x" }));
     assert_eq!(vendors.cloudmsg_send(&body).await.0, StatusCode::ACCEPTED);
-    assert_eq!(
-        vendors.sim.cloudmsg().journal().requests[0].warnings,
-        ["unknown field client_ref"]
-    );
+    assert_eq!(vendors.sim.cloudmsg().journal().requests[0].warnings, ["unknown field client_ref"]);
 }

@@ -1,5 +1,7 @@
 //! Drives the simulator from outside with a plain HTTP client and signatures computed here, by the documents.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test like the tests themselves")]
+
 mod support;
 
 mod callbacks;

@@ -14,68 +14,35 @@ fn alimtalk(to: &str) -> Value {
 
 async fn start() -> (Vendors, Sink) {
     let (vendors, sink) = (Vendors::start().await, Sink::start().await);
-    vendors
-        .sim
-        .cloudmsg()
-        .set_callback_url("svc-default", Some(&sink.url))
-        .unwrap();
+    vendors.sim.cloudmsg().set_callback_url("svc-default", Some(&sink.url)).unwrap();
     (vendors, sink)
 }
 
 fn events(sink: &Sink) -> Vec<Value> {
     let bodies = sink.arrived().into_iter().map(|callback| callback.json());
-    bodies
-        .flat_map(|body| body.as_array().unwrap().clone())
-        .collect()
+    bodies.flat_map(|body| body.as_array().unwrap().clone()).collect()
 }
 
 #[tokio::test]
 async fn messages_that_stay_do_not_move_while_others_pass() {
     let (vendors, sink) = start().await;
-    for (to, reference) in [
-        ("01000009001", "stays"),
-        ("01000009002", "carried"),
-        ("01012345678", "passes"),
-    ] {
+    for (to, reference) in [("01000009001", "stays"), ("01000009002", "carried"), ("01012345678", "passes")] {
         vendors.cloudmsg_send(&sms(to, reference)).await;
     }
-    sink.wait_for_event("the third is delivered", |event| {
-        event["status"] == "COMPLETED"
-    })
-    .await;
-    let states: Vec<State> = vendors
-        .sim
-        .cloudmsg()
-        .messages()
-        .into_iter()
-        .map(|message| message.state)
-        .collect();
-    assert_eq!(
-        states,
-        [State::Accepted, State::WithCarrier, State::Delivered]
-    );
-    assert!(
-        events(&sink)
-            .iter()
-            .all(|event| event["clientRef"] != "stays")
-    );
+    sink.wait_for_event("the third is delivered", |event| event["status"] == "COMPLETED").await;
+    let states: Vec<State> = vendors.sim.cloudmsg().messages().into_iter().map(|message| message.state).collect();
+    assert_eq!(states, [State::Accepted, State::WithCarrier, State::Delivered]);
+    assert!(events(&sink).iter().all(|event| event["clientRef"] != "stays"));
 }
 
 #[tokio::test]
 async fn an_unconfirmed_alimtalk_gets_no_fallback_and_may_still_arrive() {
     let (vendors, sink) = start().await;
-    let late = Outcome::of(End::Unconfirmed {
-        delivered_after_ms: Some(10),
-    });
-    vendors.sim.cloudmsg().add_outcome(OutcomeRule {
-        outcome: late,
-        ..OutcomeRule::default()
-    });
+    let late = Outcome::of(End::Unconfirmed { delivered_after_ms: Some(10) });
+    vendors.sim.cloudmsg().add_outcome(OutcomeRule { outcome: late, ..OutcomeRule::default() });
     vendors.cloudmsg_send(&alimtalk("01012345678")).await;
-    sink.wait_for_event("delivery after all", |event| event["statusCode"] == "0000")
-        .await;
-    sink.wait_for_event("unconfirmed", |event| event["statusCode"] == "3005")
-        .await;
+    sink.wait_for_event("delivery after all", |event| event["statusCode"] == "0000").await;
+    sink.wait_for_event("unconfirmed", |event| event["statusCode"] == "3005").await;
     assert_eq!(vendors.sim.cloudmsg().messages().len(), 1);
 }
 
@@ -83,23 +50,12 @@ async fn an_unconfirmed_alimtalk_gets_no_fallback_and_may_still_arrive() {
 async fn the_vendors_own_fallback_reports_through_the_alimtalk() {
     let (vendors, sink) = start().await;
     vendors.cloudmsg_send(&alimtalk("01000003020")).await;
-    let done = sink
-        .wait_for_event("the fallback", |event| {
-            event["failover"]["statusName"] == "success"
-        })
-        .await;
-    assert_eq!(
-        (&done["statusCode"], &done["clientRef"]),
-        (&json!("3020"), &json!("talk"))
-    );
+    let done = sink.wait_for_event("the fallback", |event| event["failover"]["statusName"] == "success").await;
+    assert_eq!((&done["statusCode"], &done["clientRef"]), (&json!("3020"), &json!("talk")));
     let messages = vendors.sim.cloudmsg().messages();
     assert_eq!(done["failover"]["messageId"], messages[1].message_id);
     assert_eq!(messages[1].text, messages[0].text);
-    assert!(
-        events(&sink)
-            .iter()
-            .all(|event| event["messageId"] == messages[0].message_id)
-    );
+    assert!(events(&sink).iter().all(|event| event["messageId"] == messages[0].message_id));
 }
 
 #[tokio::test]
@@ -107,10 +63,7 @@ async fn doubled_callbacks_carry_the_same_event_id() {
     let (vendors, sink) = start().await;
     vendors.cloudmsg_send(&sms("01000009004", "twice")).await;
     let ids = eventually("four events", || async {
-        let ids: Vec<String> = events(&sink)
-            .iter()
-            .map(|event| event["eventId"].to_string())
-            .collect();
+        let ids: Vec<String> = events(&sink).iter().map(|event| event["eventId"].to_string()).collect();
         (ids.len() == 4).then_some(ids)
     })
     .await;
@@ -123,19 +76,11 @@ async fn a_rule_for_one_account_leaves_the_others_alone() {
     let (vendors, sink) = start().await;
     let rule = |account: &str| OutcomeRule {
         account: Some(account.to_owned()),
-        outcome: Outcome {
-            callbacks: Callbacks::Lost,
-            ..Outcome::failed("3006")
-        },
+        outcome: Outcome { callbacks: Callbacks::Lost, ..Outcome::failed("3006") },
         ..OutcomeRule::default()
     };
-    vendors
-        .sim
-        .cloudmsg()
-        .add_outcome(rule(SENDTALK_NARAE.account_id));
+    vendors.sim.cloudmsg().add_outcome(rule(SENDTALK_NARAE.account_id));
     vendors.cloudmsg_send(&sms("01012345678", "a")).await;
-    let event = sink
-        .wait_for_event("the result", |event| event["status"] == "COMPLETED")
-        .await;
+    let event = sink.wait_for_event("the result", |event| event["status"] == "COMPLETED").await;
     assert_eq!(event["statusName"], "success");
 }

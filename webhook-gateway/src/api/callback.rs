@@ -38,9 +38,7 @@ pub(super) async fn take(
 }
 
 async fn read(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(Rejection::TooLarge);
     }
@@ -63,40 +61,22 @@ fn verify<'h>(
     let (now, provider) = (gateway.clock.now(), vendor.descriptor().code);
     let account = vendor.webhooks().account(headers)?;
     let signers = gateway.secrets.signers(provider, account);
-    let valid: Vec<_> = signers
-        .iter()
-        .filter(|signer| signer.is_valid(now))
-        .collect();
+    let valid: Vec<_> = signers.iter().filter(|signer| signer.is_valid(now)).collect();
     let secrets: Vec<_> = valid.iter().map(|signer| &signer.secret).collect();
     let fitting = vendor.webhooks().verify(headers, body, &secrets, now)?;
-    let mut organization_ids: Vec<_> = fitting
-        .into_iter()
-        .filter_map(|index| Some(valid.get(index)?.organization_id.clone()))
-        .collect();
+    let mut organization_ids: Vec<_> =
+        fitting.into_iter().filter_map(|index| Some(valid.get(index)?.organization_id.clone())).collect();
     organization_ids.sort_unstable();
     organization_ids.dedup();
     if organization_ids.is_empty() {
-        return Err(Rejection::Unverified(
-            "no secret of this account fits the signature",
-        ));
+        return Err(Rejection::Unverified("no secret of this account fits the signature"));
     }
-    Ok(Verified {
-        provider,
-        account,
-        organization_ids,
-    })
+    Ok(Verified { provider, account, organization_ids })
 }
 
 /// The updates in a callback. What is not about a message, or cannot be read, is counted and does not reject the rest.
-fn updates(
-    verified: &Verified<'_>,
-    events: Vec<WebhookEvent>,
-) -> Result<Vec<StatusUpdate>, Rejection> {
-    let Verified {
-        provider,
-        account,
-        organization_ids,
-    } = verified;
+fn updates(verified: &Verified<'_>, events: Vec<WebhookEvent>) -> Result<Vec<StatusUpdate>, Rejection> {
+    let Verified { provider, account, organization_ids } = verified;
     let count = |kind: &'static str| {
         metrics::counter!("switchboard_webhook_events_total", "provider" => *provider, "kind" => kind).increment(1);
     };
@@ -110,22 +90,11 @@ fn updates(
             }
             WebhookEvent::Ignored { kind } => {
                 count("ignored");
-                tracing::info!(
-                    provider,
-                    account,
-                    kind,
-                    "event of a type that is not about a message"
-                );
+                tracing::info!(provider, account, kind, "event of a type that is not about a message");
             }
             WebhookEvent::Malformed { index, why, .. } => {
                 count("malformed");
-                tracing::warn!(
-                    provider,
-                    account,
-                    index,
-                    why,
-                    "an event in a verified callback cannot be read"
-                );
+                tracing::warn!(provider, account, index, why, "an event in a verified callback cannot be read");
                 unreadable = Some(why);
             }
         }

@@ -1,8 +1,6 @@
 //! The only place that names both the vendors' reports and the contract.
 
-use switchboard_proto::dispatch::v1::{
-    self as proto, MessageStatus, ProviderFallback, StatusUpdate,
-};
+use switchboard_proto::dispatch::v1::{self as proto, MessageStatus, ProviderFallback, StatusUpdate};
 use switchboard_providers::model::{Failure, FallbackReport, Report, ReportedStatus};
 use switchboard_runtime::wire::to_timestamp;
 

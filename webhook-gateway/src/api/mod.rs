@@ -19,9 +19,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use switchboard_providers::Registry;
-use switchboard_runtime::{
-    SharedClock, http::Readiness, lifecycle::Lifecycle, watch_client::WatchStatus,
-};
+use switchboard_runtime::{SharedClock, http::Readiness, lifecycle::Lifecycle, watch_client::WatchStatus};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::{Config, reporter::Reporter, secrets::Secrets};
@@ -75,8 +73,7 @@ pub(crate) async fn serve(
         .route("/readyz", get(readyz))
         .with_state(readiness);
     tracing::info!(address = ?listener.local_addr().ok(), "webhook gateway listens");
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(lifecycle.draining().cancelled_owned());
+    let serving = axum::serve(listener, router).with_graceful_shutdown(lifecycle.draining().cancelled_owned());
     let stopped = lifecycle.stopped();
     tokio::select! {
         served = serving.into_future() => served.context("the webhook gateway's HTTP server has broken"),
@@ -98,19 +95,10 @@ async fn webhook(
     answer(vendor.descriptor().code, began, result, &gateway)
 }
 
-fn answer(
-    provider: &'static str,
-    began: Instant,
-    result: Result<(), Rejection>,
-    gateway: &Gateway,
-) -> Response {
-    let outcome = result
-        .as_ref()
-        .map_or_else(Rejection::name, |()| "accepted");
-    metrics::counter!("switchboard_webhooks_total", "provider" => provider, "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!("switchboard_webhook_seconds", "provider" => provider)
-        .record(began.elapsed().as_secs_f64());
+fn answer(provider: &'static str, began: Instant, result: Result<(), Rejection>, gateway: &Gateway) -> Response {
+    let outcome = result.as_ref().map_or_else(Rejection::name, |()| "accepted");
+    metrics::counter!("switchboard_webhooks_total", "provider" => provider, "outcome" => outcome).increment(1);
+    metrics::histogram!("switchboard_webhook_seconds", "provider" => provider).record(began.elapsed().as_secs_f64());
     match result {
         Ok(()) => (StatusCode::OK, "ok\n").into_response(),
         Err(rejection) => {

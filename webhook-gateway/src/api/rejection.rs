@@ -62,9 +62,7 @@ impl Rejection {
             Self::Malformed(_) | Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded | Self::NoSecretsYet | Self::NotCommitted(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded | Self::NoSecretsYet | Self::NotCommitted(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

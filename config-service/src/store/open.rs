@@ -1,0 +1,155 @@
+//! Which engine, from the settings.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Store, postgres::PostgresStore, sqlite::SqliteStore};
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A file, made when it is not there.
+    Sqlite(PathBuf),
+    /// A server; the URL may hold a password.
+    Postgres(secret::Url),
+}
+
+/// A URL that does not print its password.
+pub mod secret {
+    use std::fmt;
+
+    /// A database URL.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Url(pub(in crate::store) String);
+
+    impl fmt::Debug for Url {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&super::without_password(&self.0))
+        }
+    }
+}
+
+/// Why a store cannot be opened: one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Not a database URL.
+    #[error(
+        "config_service.database_url {0:?} is not understood: use sqlite://<path> or postgres://<user>@<host>:<port>/<database>"
+    )]
+    Url(String),
+    /// The folder of the file cannot be made.
+    #[error("cannot make the folder of the configuration store {}: {source}", path.display())]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// It cannot be opened.
+    #[error("cannot open the configuration store {place}: {source}")]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// What the engine said.
+        source: sqlx::Error,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("cannot bring the schema of the configuration store {place} up to date: {source}")]
+    Migration {
+        /// Where.
+        place: String,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The schema is older than this version.
+    #[error("the schema of the configuration store {place} is not up to date: run `switchboard migrate`")]
+    Outdated {
+        /// Where.
+        place: String,
+    },
+}
+
+impl Target {
+    /// Reads `config_service.database_url`; unset, it is `config.db` in the data folder.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Url`].
+    pub fn parse(database_url: Option<&str>, data_dir: &Path) -> Result<Self, OpenError> {
+        let Some(url) = database_url else { return Ok(Self::Sqlite(data_dir.join("config.db"))) };
+        if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(secret::Url(url.to_owned())));
+        }
+        Err(OpenError::Url(without_password(url)))
+    }
+
+    /// Where it is, for people; without a password.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.display().to_string(),
+            Self::Postgres(url) => without_password(&url.0),
+        }
+    }
+}
+
+/// Opens a store. Embedded storage is migrated; a server must have been (`switchboard migrate`).
+///
+/// # Errors
+///
+/// [`OpenError`].
+pub async fn open(target: &Target) -> Result<Arc<dyn Store>, OpenError> {
+    match target {
+        Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path).await?)),
+        Target::Postgres(url) => Ok(Arc::new(PostgresStore::open(&url.0, &target.place()).await?)),
+    }
+}
+
+/// Brings the schema up to date. Safe to run twice and concurrently.
+///
+/// # Errors
+///
+/// [`OpenError`].
+pub async fn migrate(target: &Target) -> Result<(), OpenError> {
+    match target {
+        Target::Sqlite(path) => SqliteStore::open(path).await.map(|_| ()),
+        Target::Postgres(url) => PostgresStore::migrate(&url.0, &target.place()).await,
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.chars().take(16).collect() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    match rest.rsplit_once('@') {
+        Some((user, place)) => format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or_default()),
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_a_file_in_the_data_folder() {
+        let target = Target::parse(None, Path::new("/data")).unwrap();
+        assert_eq!(target, Target::Sqlite(PathBuf::from("/data/config.db")));
+        let target = Target::parse(Some("sqlite:///elsewhere/x.db"), Path::new("/data")).unwrap();
+        assert_eq!(target, Target::Sqlite(PathBuf::from("/elsewhere/x.db")));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url = "postgres://sb:pass:w@rd@db.internal:5432/config?password=also";
+        let target = Target::parse(Some(url), Path::new(".")).unwrap();
+        for shown in [format!("{target:?}"), target.place()] {
+            assert!(!shown.contains("pass") && shown.contains("postgres://sb@db.internal:5432/config"), "{shown}");
+        }
+        let error = Target::parse(Some("mysql://u:secret@h/d"), Path::new(".")).unwrap_err().to_string();
+        assert!(!error.contains("secret") && error.contains("use sqlite://"), "{error}");
+    }
+}

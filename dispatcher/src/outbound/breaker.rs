@@ -1,0 +1,305 @@
+//! The circuit breaker of a vendor account.
+//!
+//! It opens by failure rate over a window, never by a single failure, and counts only the vendor's own faults: a bad
+//! phone number or an account without balance says nothing about whether the vendor works. After its pause a few calls
+//! try the vendor; once one has succeeded, the number of calls under way grows back to the full width over the recovery
+//! time, so that a vendor that has just come up is not knocked over by all the traffic at once.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use failsafe::{
+    Instrument, StateMachine,
+    backoff::{self, EqualJittered},
+    failure_policy::{self, SuccessRateOverTimeWindow},
+};
+use futures::future::BoxFuture;
+use switchboard_providers::model::{Failure, FailureCode, Fault, Refusal, SendOutcome};
+use tokio::time::Instant;
+use tower::{BoxError, Layer, Service};
+
+/// When a vendor account is left alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerSettings {
+    /// Share of failed calls within the window that opens the breaker: above 0, at most 1.
+    pub failure_rate: f64,
+    /// The window.
+    pub window: Duration,
+    /// Calls within the window before the rate says anything.
+    pub least_calls: u32,
+    /// How long the account is left alone first; grows up to ten times that while it does not recover.
+    pub pause: Duration,
+    /// Calls under way at once that try it after the pause.
+    pub trial_calls: usize,
+    /// How long it takes from the first success back to the full width.
+    pub recovery: Duration,
+}
+
+type Machine = StateMachine<SuccessRateOverTimeWindow<EqualJittered>, Watcher>;
+
+/// The breaker of one account; services made by it share it.
+#[derive(Clone)]
+pub(super) struct Breaker {
+    machine: Machine,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    provider: &'static str,
+    account: String,
+    settings: BreakerSettings,
+    /// Calls under way at once when all is well.
+    width: usize,
+    state: AtomicU8,
+    under_way: AtomicUsize,
+    closed_again: Mutex<Option<Instant>>,
+}
+
+const CLOSED: u8 = 0;
+const TRYING: u8 = 1;
+const OPEN: u8 = 2;
+
+/// Follows the state machine: for metrics, and for the way back.
+struct Watcher(Arc<Shared>);
+
+impl Watcher {
+    fn changed(&self, state: u8, word: &'static str) {
+        let before = self.0.state.swap(state, Ordering::AcqRel);
+        if before == state {
+            return;
+        }
+        tracing::warn!(
+            provider = self.0.provider,
+            account = self.0.account,
+            state = word,
+            "the breaker of a vendor account has changed"
+        );
+        metrics::gauge!("switchboard_breaker_state", "provider" => self.0.provider, "account" => self.0.account.clone())
+            .set(f64::from(state) / 2.0);
+    }
+}
+
+impl Instrument for Watcher {
+    fn on_call_rejected(&self) {
+        metrics::counter!("switchboard_breaker_rejections_total", "provider" => self.0.provider).increment(1);
+    }
+
+    fn on_open(&self) {
+        self.changed(OPEN, "open");
+    }
+
+    fn on_half_open(&self) {
+        self.changed(TRYING, "trying");
+    }
+
+    fn on_closed(&self) {
+        if self.0.state.load(Ordering::Acquire) != CLOSED {
+            *self.0.closed_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        self.changed(CLOSED, "closed");
+    }
+}
+
+impl Breaker {
+    /// The breaker of an account whose full width is `width` calls at once.
+    pub(super) fn new(provider: &'static str, account: &str, settings: &BreakerSettings, width: usize) -> Self {
+        let shared = Arc::new(Shared {
+            provider,
+            account: account.to_owned(),
+            settings: *settings,
+            width,
+            state: AtomicU8::new(CLOSED),
+            under_way: AtomicUsize::new(0),
+            closed_again: Mutex::default(),
+        });
+        let success_rate = (1.0 - settings.failure_rate).clamp(0.0, 1.0);
+        let pauses = backoff::equal_jittered(settings.pause, settings.pause * 10);
+        let policy =
+            failure_policy::success_rate_over_time_window(success_rate, settings.least_calls, settings.window, pauses);
+        Self { machine: StateMachine::new(policy, Watcher(Arc::clone(&shared))), shared }
+    }
+
+    /// A place for one call; `None`: the vendor is left alone now.
+    fn enter(&self) -> Option<Passage> {
+        if !self.machine.is_call_permitted() {
+            return None;
+        }
+        let most = self.shared.most_under_way();
+        if self.shared.under_way.fetch_add(1, Ordering::AcqRel) >= most {
+            self.shared.under_way.fetch_sub(1, Ordering::AcqRel);
+            return None;
+        }
+        Some(Passage(Arc::clone(&self.shared)))
+    }
+}
+
+impl Shared {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a small width"
+    )]
+    fn most_under_way(&self) -> usize {
+        if self.state.load(Ordering::Acquire) != CLOSED {
+            return self.settings.trial_calls;
+        }
+        let mut closed_again = self.closed_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(since) = *closed_again else { return usize::MAX };
+        let share = since.elapsed().as_secs_f64() / self.settings.recovery.as_secs_f64().max(f64::MIN_POSITIVE);
+        if share >= 1.0 {
+            *closed_again = None;
+            return usize::MAX;
+        }
+        self.settings.trial_calls.max((self.width as f64 * share) as usize)
+    }
+}
+
+/// A call under way; its place is free again when this is dropped, however the call ends.
+struct Passage(Arc<Shared>);
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether an outcome counts against the vendor's health.
+fn is_vendors_fault(result: &Result<SendOutcome, BoxError>) -> bool {
+    match result {
+        Ok(SendOutcome::Accepted(_)) => false,
+        Ok(SendOutcome::Refused(Refusal { fault, .. })) => *fault == Fault::Vendor,
+        Ok(SendOutcome::InDoubt(_)) | Err(_) => true,
+    }
+}
+
+impl<S> Layer<S> for Breaker {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { breaker: self.clone(), inner }
+    }
+}
+
+/// A service behind the breaker. A call that may not pass is refused, and nothing reaches the vendor.
+#[derive(Clone)]
+pub(super) struct Guarded<S> {
+    breaker: Breaker,
+    inner: S,
+}
+
+impl<S, R> Service<R> for Guarded<S>
+where
+    S: Service<R, Response = SendOutcome, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = SendOutcome;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<SendOutcome, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let Some(passage) = self.breaker.enter() else {
+            return Box::pin(std::future::ready(Ok(left_alone(&self.breaker.shared.settings))));
+        };
+        let machine = self.breaker.machine.clone();
+        let call = self.inner.call(request);
+        Box::pin(async move {
+            let result = call.await;
+            drop(passage);
+            if is_vendors_fault(&result) {
+                machine.on_error();
+            } else {
+                machine.on_success();
+            }
+            result
+        })
+    }
+}
+
+fn left_alone(settings: &BreakerSettings) -> SendOutcome {
+    let detail = "the vendor has failed too often and is left alone for now; it was not called";
+    SendOutcome::Refused(Refusal {
+        failure: Failure::new(FailureCode::ProviderUnavailable, "", detail, true),
+        fault: Fault::Vendor,
+        retry_after: Some(settings.pause),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> BreakerSettings {
+        BreakerSettings {
+            failure_rate: 0.5,
+            window: Duration::from_secs(30),
+            least_calls: 10,
+            pause: Duration::from_secs(3600),
+            trial_calls: 2,
+            recovery: Duration::from_secs(10),
+        }
+    }
+
+    fn refusal(fault: Fault) -> SendOutcome {
+        let failure = Failure::new(FailureCode::Unknown, "", "", false);
+        SendOutcome::Refused(Refusal { failure, fault, retry_after: None })
+    }
+
+    /// Makes calls that all come to `outcome`, 100 ms apart; how many of them reached the vendor.
+    fn calls(breaker: &Breaker, outcome: &SendOutcome, count: usize) -> usize {
+        failsafe::clock::freeze(|clock| {
+            let mut reached = 0;
+            for _ in 0..count {
+                clock.advance(Duration::from_millis(100));
+                let called = AtomicUsize::new(0);
+                let called = Arc::new(called);
+                let (outcome, counter) = (outcome.clone(), Arc::clone(&called));
+                let vendor = tower::service_fn(move |()| {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    std::future::ready(Ok::<_, BoxError>(outcome.clone()))
+                });
+                futures::executor::block_on(breaker.layer(vendor).call(())).unwrap();
+                reached += called.load(Ordering::Relaxed);
+            }
+            reached
+        })
+    }
+
+    #[test]
+    fn callers_mistakes_and_account_faults_never_open_it() {
+        let breaker = Breaker::new("cloudmsg", "svc-a", &settings(), 64);
+        assert_eq!(calls(&breaker, &refusal(Fault::Message), 1000), 1000);
+        assert_eq!(calls(&breaker, &refusal(Fault::Account), 1000), 1000);
+    }
+
+    #[test]
+    fn it_opens_by_a_rate_over_the_window_and_not_before() {
+        let breaker = Breaker::new("cloudmsg", "svc-a", &settings(), 64);
+        let reached = calls(&breaker, &refusal(Fault::Vendor), 1000);
+        // The window is 300 calls long here; then nothing passes for an hour.
+        assert!((299..=301).contains(&reached), "{reached} of 1000 calls reached a vendor that always fails");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn traffic_comes_back_gradually() {
+        let breaker = Breaker::new("cloudmsg", "svc-a", &settings(), 100);
+        breaker.shared.state.store(OPEN, Ordering::Release);
+        assert_eq!(breaker.shared.most_under_way(), 2);
+        Watcher(Arc::clone(&breaker.shared)).on_closed();
+        assert_eq!(breaker.shared.most_under_way(), 2);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(breaker.shared.most_under_way(), 50);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(breaker.shared.most_under_way(), usize::MAX);
+    }
+}

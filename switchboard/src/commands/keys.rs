@@ -1,0 +1,33 @@
+//! `switchboard keys`.
+
+use std::path::PathBuf;
+
+use switchboard_config_service::KeyRing;
+use switchboard_runtime::{Clock as _, SystemClock, lifecycle::Lifecycle};
+
+use crate::{output, services::prepare, settings::Settings};
+
+/// Makes a key ring, unless there is one.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn generate(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<()> {
+    let usual = || switchboard_config_service::key_file(&settings.config_service, &settings.data_dir);
+    let file = file.unwrap_or_else(usual);
+    let made = KeyRing::generate(&file, SystemClock.now())?;
+    let what = if made { "made" } else { "kept the one there is" };
+    output::line(format_args!("key ring {}: {what}; back it up apart from the database", file.display()))?;
+    Ok(())
+}
+
+/// Adds a key and re-wraps every record.
+///
+/// # Errors
+/// When the key ring or the database cannot be used; running it again goes on where it stopped.
+pub async fn rotate(settings: &Settings) -> anyhow::Result<()> {
+    prepare(settings)?;
+    let process = settings.process(&Lifecycle::new());
+    let rotation = switchboard_config_service::rotate_keys(&settings.config_service, &process).await?;
+    output::line(rotation)?;
+    Ok(())
+}
