@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -32,6 +33,7 @@ use crate::{
     history::{self, History},
     outbound::{Lanes, Limits},
     prepare::AdRules,
+    reconcile::{Policy, Reconciler},
     resolver::{Freshness, Resolver},
     send::Sends,
     store::{Store, sqlite::SqliteStore},
@@ -91,16 +93,25 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let resolver = Arc::new(Resolver::start(subscriber, channel, registry, lanes, freshness, lifecycle, mappings));
 
     let sends = Sends::new(
-        resolver,
+        Arc::clone(&resolver),
         history.clone(),
         Arc::clone(&process.clock),
         process.ids.clone(),
         lifecycle.clone(),
         config.retry_for,
     );
+    let reconciliation = Policy {
+        interval: (config.reconcile_after / 4).clamp(Duration::from_millis(200), Duration::from_secs(5)),
+        result_horizon: config.result_horizon,
+        longest_send: 2 * config.send_timeout + config.retry_for + Duration::from_secs(5),
+        absence_margin: config.absence_margin,
+        look_up_timeout: config.send_timeout,
+    };
+    let clock = || Arc::clone(&process.clock);
+    Reconciler::new(history.clone(), Arc::clone(&resolver), sends.clone(), clock(), reconciliation).start(lifecycle);
     let rules = AdRules { night: config.ad_night_window };
-    let messages = Messages::new(sends, history.clone(), rules, Arc::clone(&process.clock));
-    let status = DeliveryStatus::new(history, Arc::clone(&process.clock));
+    let messages = Messages::new(sends.clone(), history.clone(), rules, Arc::clone(&process.clock));
+    let status = DeliveryStatus::new(history, sends, Arc::clone(&process.clock));
     let routes = Routes::new(MessageServiceServer::new(messages).max_decoding_message_size(LARGEST_REQUEST))
         .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
     let server = GrpcServer::new("dispatcher")

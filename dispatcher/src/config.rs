@@ -62,6 +62,10 @@ pub struct Config {
     /// How long after its last move an open message is looked after. Default: 30s.
     #[serde(with = "humantime_serde")]
     pub reconcile_after: Duration,
+    /// How long after a call with unknown outcome a vendor that does not find the message is believed, beyond the time
+    /// for which its document says that it may not find it yet. Default: 10s.
+    #[serde(with = "humantime_serde")]
+    pub absence_margin: Duration,
     /// How long a result may take; then the message is unresolved. Default: 24h.
     #[serde(with = "humantime_serde")]
     pub result_horizon: Duration,
@@ -90,6 +94,7 @@ impl Default for Config {
             breaker: BreakerConfig::default(),
             ad_night_window: true,
             reconcile_after: Duration::from_secs(30),
+            absence_margin: Duration::from_secs(10),
             result_horizon: Duration::from_secs(24 * 3600),
         }
     }

@@ -35,13 +35,36 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         // Whoever read our output has seen enough.
         return ExitCode::SUCCESS;
     }
-    let sentence = format!("{error:#}").replace(['\n', '\r'], " ");
-    let _ = writeln!(io::stderr(), "error: {sentence}");
+    let _ = writeln!(io::stderr(), "error: {}", sentence(error));
     let wrong = error.is::<Usage>()
         || error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnknownVendor>());
     ExitCode::from(if wrong { USAGE } else { FAILED })
 }
 
+/// The error and its causes in one line. Many an error says its cause itself, so what was said is not said again.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace(['\n', '\r'], " ");
+        if !line.contains(&text) {
+            let colon = if line.is_empty() { "" } else { ": " };
+            line = format!("{line}{colon}{text}");
+        }
+    }
+    line
+}
+
 fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_that_says_each_cause_once() {
+        let cause = anyhow::anyhow!("no such file").context("cannot read tokens: no such file");
+        assert_eq!(sentence(&cause.context("no\ntoken")), "no token: cannot read tokens: no such file");
+    }
 }

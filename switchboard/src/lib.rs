@@ -9,15 +9,15 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 typed or set wrongly.
 
-pub mod cli;
-pub mod client;
-pub mod commands;
-pub mod demo;
+mod cli;
+mod client;
+mod commands;
+mod demo;
 mod exit;
-pub mod output;
-pub mod services;
-pub mod settings;
-pub mod up;
+mod output;
+mod services;
+mod settings;
+mod up;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -11,11 +11,11 @@ use crate::{output, settings::Settings};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Organisations, credentials, routing, audit trail, the watch.
-    ConfigService,
+    Configuration,
     /// Sends and keeps the history.
     Dispatcher,
     /// Takes the vendors' callbacks.
-    WebhookGateway,
+    Gateway,
 }
 
 /// Starts one of the services with these settings.
@@ -25,11 +25,11 @@ pub enum Service {
 pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle) -> anyhow::Result<Started> {
     let (process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
     match service {
-        Service::ConfigService => {
+        Service::Configuration => {
             switchboard_config_service::start(settings.config_service.clone(), registry, &process).await
         }
         Service::Dispatcher => switchboard_dispatcher::start(settings.dispatcher.clone(), registry, &process).await,
-        Service::WebhookGateway => {
+        Service::Gateway => {
             switchboard_webhook_gateway::start(settings.webhook_gateway.clone(), registry, &process).await
         }
     }

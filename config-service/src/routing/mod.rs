@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use switchboard_providers::model::Channel;
 
 pub use rules::check;
-pub use service::{Reroute, Routes};
+pub(crate) use rules::unknown_provider;
+pub use service::Routes;
 
 /// An organisation's mapping to vendors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

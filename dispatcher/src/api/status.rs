@@ -8,7 +8,7 @@ use switchboard_runtime::SharedClock;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{convert, error};
-use crate::{history::History, store::StatusOutcome};
+use crate::{history::History, send::Sends, store::StatusOutcome};
 
 /// Updates in one request at most.
 const MOST_UPDATES: usize = 1000;
@@ -17,13 +17,14 @@ const MOST_UPDATES: usize = 1000;
 #[derive(Clone)]
 pub struct DeliveryStatus {
     history: History,
+    sends: Sends,
     clock: SharedClock,
 }
 
 impl DeliveryStatus {
     /// Puts the parts together.
-    pub fn new(history: History, clock: SharedClock) -> Self {
-        Self { history, clock }
+    pub fn new(history: History, sends: Sends, clock: SharedClock) -> Self {
+        Self { history, sends, clock }
     }
 }
 
@@ -47,7 +48,8 @@ impl DeliveryStatusService for DeliveryStatus {
             let history = self.history.clone();
             async move {
                 let (provider, account) = (update.provider.clone(), update.provider_account.clone());
-                let result = history.report(update).await?;
+                let mut result = history.report(update).await?;
+                self.sends.follow_up(result.fallback.take());
                 count(&provider, result.outcome);
                 if result.outcome == StatusOutcome::Foreign {
                     tracing::warn!(

@@ -75,8 +75,15 @@ pub enum Recorded {
     },
 }
 
+/// A message after a write, and what has to be sent because of it.
+pub struct Settled {
+    /// The message as it stands now.
+    pub message: Message,
+    /// A text that is recorded in its place and has to be sent.
+    pub fallback: Option<Box<Message>>,
+}
+
 /// What became of a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportResult {
     /// The outcome.
     pub outcome: StatusOutcome,
@@ -84,6 +91,8 @@ pub struct ReportResult {
     pub message_id: String,
     /// Where the message stands now.
     pub status: Option<crate::message::Status>,
+    /// A text that is recorded in the message's place and has to be sent.
+    pub fallback: Option<Box<Message>>,
 }
 
 impl History {
@@ -122,10 +131,10 @@ impl History {
         message_id: &str,
         settlement: Settlement,
         at: DateTime<Utc>,
-    ) -> Result<Message, HistoryError> {
+    ) -> Result<Settled, HistoryError> {
         let write = Write::Settle { message_id: message_id.to_owned(), settlement, at };
         match self.write(write).await? {
-            Written::Settled(message) => Ok(*message),
+            Written::Settled { message, fallback } => Ok(Settled { message: *message, fallback }),
             _ => Err(HistoryError::Inconsistent),
         }
     }
@@ -137,9 +146,39 @@ impl History {
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
         match self.write(Write::Report(Box::new(update))).await? {
-            Written::Reported { outcome, message_id, status } => Ok(ReportResult { outcome, message_id, status }),
+            Written::Reported { outcome, message_id, status, fallback } => {
+                Ok(ReportResult { outcome, message_id, status, fallback })
+            }
             _ => Err(HistoryError::Inconsistent),
         }
+    }
+
+    /// Lets a message that its vendor was proved not to have be sent once more; `None`: the claim was lost, or it was
+    /// sent once more before.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub async fn resend(
+        &self,
+        message_id: &str,
+        claim: u32,
+        at: DateTime<Utc>,
+    ) -> Result<Option<Message>, HistoryError> {
+        match self.write(Write::Resend { message_id: message_id.to_owned(), claim, at }).await? {
+            Written::Settled { message, .. } => Ok(Some(*message)),
+            Written::ClaimLost => Ok(None),
+            _ => Err(HistoryError::Inconsistent),
+        }
+    }
+
+    /// Claims messages that somebody must look after by now.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, HistoryError> {
+        Ok(self.store.claim_due(now, limit).await?)
     }
 
     /// One message.

@@ -82,6 +82,9 @@ pub struct FallbackText {
     pub text: String,
     /// Whether it goes as an LMS.
     pub lms: bool,
+    /// Whether the vendor that has the Alimtalk sends it by itself.
+    #[serde(default)]
+    pub by_vendor: bool,
 }
 
 /// Stored content that makes no sense.

@@ -30,6 +30,8 @@ pub enum EventKind {
     Failover,
     /// A text was sent in its place.
     Fallback,
+    /// The vendor was proved not to have it, and is asked once more.
+    Resent,
     /// The vendor was asked.
     LookedUp,
     /// The result horizon passed.
@@ -50,6 +52,7 @@ impl EventKind {
             Self::UnknownStatus => "UNKNOWN_STATUS",
             Self::Failover => "FAILOVER",
             Self::Fallback => "FALLBACK",
+            Self::Resent => "RESENT",
             Self::LookedUp => "LOOKED_UP",
             Self::Unresolved => "UNRESOLVED",
         }

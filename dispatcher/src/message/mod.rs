@@ -2,6 +2,7 @@
 
 mod content;
 mod event;
+mod fallback;
 mod state;
 mod transition;
 

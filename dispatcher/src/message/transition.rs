@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use switchboard_providers::model::{Failure, ReportedStatus};
 
-use super::{EventKind, Message, Receipt, Route, State, Status, event::Event};
+use super::{Content, EventKind, FallbackText, Message, Receipt, Route, State, Status, event::Event};
 
 /// What a send came to.
 #[derive(Clone, Debug)]
@@ -28,6 +28,10 @@ pub enum Settlement {
         /// Why not the first.
         failure: Failure,
     },
+    /// The vendor was proved not to have it, and is asked once more.
+    Resend,
+    /// The result horizon has passed.
+    Unresolved,
 }
 
 /// What a vendor said about a message.
@@ -44,6 +48,9 @@ pub struct Report {
     /// When it happened, to the microsecond.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub occur_time: DateTime<Utc>,
+    /// What the vendor's own fallback did, in one sentence; empty: it speaks of none.
+    #[serde(default)]
+    pub fallback: String,
 }
 
 /// What a report did.
@@ -98,6 +105,18 @@ impl Message {
                 self.route = route;
                 self.note(EventKind::Failover, at, detail, Some(failure));
             }
+            Settlement::Resend => {
+                if matches!(self.state, State::InDoubt) {
+                    self.state = State::Requested;
+                    self.note(EventKind::Resent, at, "the vendor does not have it: it is sent once more", None);
+                }
+            }
+            Settlement::Unresolved => {
+                if !self.state.is_final() && !matches!(self.state, State::Unresolved(_)) {
+                    self.state = State::Unresolved(self.state.receipt().cloned());
+                    self.note(EventKind::Unresolved, at, "no result came in time; a late one still counts", None);
+                }
+            }
         }
     }
 
@@ -122,7 +141,21 @@ impl Message {
             detail: report.provider_status.clone(),
             failure: report.failure.clone(),
         });
+        if !report.fallback.is_empty() {
+            self.note(EventKind::Fallback, at, report.fallback.clone(), None);
+        }
         applied
+    }
+
+    /// The text that we owe in place of this message: it has finally failed, it asked for one, none was sent yet, and the
+    /// vendor will not send it (it never had the message, or it does not do that).
+    pub fn owed_fallback(&self) -> Option<&FallbackText> {
+        let (State::Failed { receipt, .. }, Content::Alimtalk(alimtalk)) = (&self.state, &self.content) else {
+            return None;
+        };
+        let fallback = alimtalk.fallback.as_ref()?;
+        let vendors_job = receipt.is_some() && fallback.by_vendor;
+        (self.fallback_message_id.is_empty() && !vendors_job).then_some(fallback)
     }
 
     /// Forward only; the first final result stays.

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use switchboard_providers::{
     MessageProvider,
-    model::{Failure, FailureCode, Fault, Refusal, SendOutcome},
+    model::{Failure, FailureCode, Fault, LookUp, LookUpError, Refusal, Report, SendOutcome},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -100,9 +100,23 @@ impl Lane {
         Ok(Admitted { stack, shared: Arc::clone(&self.shared), provider: Arc::clone(&self.provider), _place: place })
     }
 
-    /// The vendor's client, for what is not a send.
-    pub fn provider(&self) -> &Arc<dyn MessageProvider> {
-        &self.provider
+    /// Asks the vendor what became of a message, within the account's rate.
+    ///
+    /// # Errors
+    ///
+    /// When the vendor could not be asked.
+    pub async fn look_up(&self, what: LookUp<'_>, at: DateTime<Utc>) -> Result<Vec<Report>, LookUpError> {
+        if let Some(rest) = self.shared.pace.paused() {
+            let detail = "the vendor has asked for a pause; it was not asked";
+            let failure = Failure::new(FailureCode::ProviderThrottled, "", detail, true);
+            return Err(LookUpError { failure, retry_after: Some(rest) });
+        }
+        self.shared.pace.turn().await;
+        let answer = self.provider.look_up(what, at).await;
+        if let Err(LookUpError { retry_after: Some(pause), .. }) = &answer {
+            self.shared.pace.pause(*pause);
+        }
+        answer
     }
 }
 

@@ -184,5 +184,6 @@ fn fallback_text(request: &FallbackRequest, violations: &mut Violations) -> Opti
         subject: measured.subject,
         text: measured.text,
         lms: measured.kind == TextKind::Lms,
+        by_vendor: false,
     })
 }

@@ -27,7 +27,7 @@ use self::{
     refresh::Refresh,
     sink::Sink,
 };
-use crate::outbound::Lanes;
+use crate::{message::Route, outbound::Lanes};
 
 pub use choose::{Choice, Unroutable};
 pub use entry::{Account, Canary, Entry};
@@ -110,6 +110,13 @@ impl Resolver {
             Some(entry) if entry.primary.is_some() => Ok(entry),
             _ => Err(ResolveError::NoDefault(organization_id.to_owned())),
         }
+    }
+
+    /// The account that a recorded message goes through, if it is still there.
+    pub async fn account(&self, route: &Route) -> Option<Arc<Account>> {
+        let entry = self.entry(&route.account_organization_id).await.ok().flatten()?;
+        let account = entry.accounts.get(&route.provider)?;
+        (account.provider_account == route.provider_account).then(|| Arc::clone(account))
     }
 
     /// What is known of an organisation; `None`: it does not exist.

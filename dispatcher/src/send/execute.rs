@@ -4,92 +4,106 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use switchboard_providers::model::{Acceptance, Failure, FailureCode, Fault, Refusal, SendOutcome};
-use switchboard_runtime::SharedClock;
 use tokio::time::Instant;
 
-use super::plan::route;
+use super::{Sends, plan::route};
 use crate::{
-    history::History,
     message::{Message, Settlement},
     outbound::{Admitted, Outgoing},
     resolver::{Account, Choice},
 };
 
-/// What a recorded message needs to come to its end.
-pub(super) struct Execution {
-    pub(super) history: History,
-    pub(super) clock: SharedClock,
-    pub(super) choice: Choice,
-    pub(super) admitted: Admitted,
-    /// Until when a send that was certainly not taken is tried again.
-    pub(super) retry_until: Instant,
-}
+/// Wait before the first retry; grows from there.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
 
-impl Execution {
-    /// Calls the vendor and writes what it came to. The message as it stands then.
-    pub(super) async fn run(self, message: Message) -> Message {
-        let Self { history, clock, choice, admitted, retry_until } = self;
+impl Sends {
+    /// Calls the vendor for a recorded message and writes what it came to; the message as it stands then. A send that was
+    /// certainly not taken is tried again until `retry_until`.
+    pub(super) async fn execute(
+        &self,
+        message: Message,
+        choice: Choice,
+        admitted: Admitted,
+        retry_until: Instant,
+    ) -> Message {
         let outgoing = match Outgoing::try_from(&message) {
             Ok(outgoing) => Arc::new(outgoing),
             Err(error) => {
                 let failure = Failure::new(FailureCode::Unknown, "", error.to_string(), false);
-                return settle(&history, &clock, message, Settlement::Refused(failure)).await;
+                return self.settle(message, Settlement::Refused(failure)).await;
             }
         };
         // With another vendor to ask there is no point in waiting for this one.
         let patience = if choice.backups.is_empty() { retry_until } else { Instant::now() };
-        let outcome = call(&choice.account, admitted, &outgoing, &clock, patience).await;
+        let outcome = self.call(&choice.account, admitted, &outgoing, patience).await;
         let SendOutcome::Refused(refusal) = outcome else {
-            return settle(&history, &clock, message, settlement(outcome)).await;
+            return self.settle(message, settlement(outcome)).await;
         };
         // Proven not accepted, and another vendor may well take it: the one case in which a second one is asked.
         let backup = choice.backups.first().filter(|_| refusal.fault != Fault::Message);
         let Some(backup) = backup else {
-            return settle(&history, &clock, message, Settlement::Refused(refusal.failure)).await;
+            return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         let Ok(admitted) = backup.lane.admit(Some(retry_until)).await else {
-            return settle(&history, &clock, message, Settlement::Refused(refusal.failure)).await;
+            return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         let other_way =
             Settlement::Failover { route: route(backup, choice.config_revision), failure: refusal.failure.clone() };
         // Committed before the second vendor is called: after a crash the right one is asked.
-        let Ok(message) = history.settle(&message.id, other_way, clock.now()).await else {
-            return settle(&history, &clock, message, Settlement::Refused(refusal.failure)).await;
+        let Ok(settled) = self.history.settle(&message.id, other_way, self.clock.now()).await else {
+            return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
-        let outcome = call(backup, admitted, &outgoing, &clock, retry_until).await;
-        settle(&history, &clock, message, settlement(outcome)).await
+        let outcome = self.call(backup, admitted, &outgoing, retry_until).await;
+        self.settle(settled.message, settlement(outcome)).await
     }
-}
 
-/// Calls a vendor; again while it says, before `until`, that it has not taken the message by its own fault.
-async fn call(
-    account: &Account,
-    admitted: Admitted,
-    outgoing: &Arc<Outgoing>,
-    clock: &SharedClock,
-    until: Instant,
-) -> SendOutcome {
-    let mut delays =
-        ExponentialBuilder::default().with_min_delay(FIRST_RETRY).with_jitter().without_max_times().build();
-    let mut outcome = admitted.send(Arc::clone(outgoing), clock.now()).await;
-    loop {
-        let SendOutcome::Refused(Refusal { failure, fault: Fault::Vendor, retry_after }) = &outcome else {
-            return outcome;
-        };
-        let delay = delays.next().unwrap_or(FIRST_RETRY).max(retry_after.unwrap_or_default());
-        if !failure.retryable || Instant::now() + delay >= until {
-            return outcome;
+    /// Calls a vendor; again while it says, before `until`, that it has not taken the message by its own fault.
+    async fn call(
+        &self,
+        account: &Account,
+        admitted: Admitted,
+        outgoing: &Arc<Outgoing>,
+        until: Instant,
+    ) -> SendOutcome {
+        let delays = ExponentialBuilder::default().with_min_delay(FIRST_RETRY).with_jitter().without_max_times();
+        let mut delays = delays.build();
+        let mut outcome = admitted.send(Arc::clone(outgoing), self.clock.now()).await;
+        loop {
+            let SendOutcome::Refused(Refusal { failure, fault: Fault::Vendor, retry_after }) = &outcome else {
+                return outcome;
+            };
+            let delay = delays.next().unwrap_or(FIRST_RETRY).max(retry_after.unwrap_or_default());
+            if !failure.retryable || Instant::now() + delay >= until {
+                return outcome;
+            }
+            tokio::time::sleep(delay).await;
+            let Ok(admitted) = account.lane.admit(Some(until)).await else { return outcome };
+            metrics::counter!("switchboard_send_retries_total", "provider" => account.vendor.code).increment(1);
+            outcome = admitted.send(Arc::clone(outgoing), self.clock.now()).await;
         }
-        tokio::time::sleep(delay).await;
-        let Ok(admitted) = account.lane.admit(Some(until)).await else { return outcome };
-        metrics::counter!("switchboard_send_retries_total", "provider" => account.vendor.code).increment(1);
-        outcome = admitted.send(Arc::clone(outgoing), clock.now()).await;
+    }
+
+    /// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the
+    /// caller is told what is known.
+    async fn settle(&self, mut message: Message, settlement: Settlement) -> Message {
+        let at = self.clock.now();
+        let attempt = || self.history.settle(&message.id, settlement.clone(), at);
+        let patience = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(5);
+        match attempt.retry(patience).await {
+            Ok(settled) => {
+                self.follow_up(settled.fallback);
+                settled.message
+            }
+            Err(error) => {
+                let message_id = &message.id;
+                tracing::error!(message_id, %error, "what a send came to is not stored; it will be looked up");
+                message.settle(settlement, at);
+                message
+            }
+        }
     }
 }
-
-/// Wait before the first retry; grows from there.
-const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 fn settlement(outcome: SendOutcome) -> Settlement {
     match outcome {
@@ -98,22 +112,5 @@ fn settlement(outcome: SendOutcome) -> Settlement {
         }
         SendOutcome::Refused(Refusal { failure, .. }) => Settlement::Refused(failure),
         SendOutcome::InDoubt(failure) => Settlement::InDoubt(failure),
-    }
-}
-
-/// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the caller is
-/// told what is known.
-async fn settle(history: &History, clock: &SharedClock, message: Message, settlement: Settlement) -> Message {
-    let at = clock.now();
-    let attempt = || history.settle(&message.id, settlement.clone(), at);
-    let patience = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(5);
-    match attempt.retry(patience).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            tracing::error!(message_id = message.id, %error, "what a send came to is not stored; it will be looked up");
-            let mut message = message;
-            message.settle(settlement, at);
-            message
-        }
     }
 }

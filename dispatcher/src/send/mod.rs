@@ -5,6 +5,7 @@
 
 mod execute;
 mod plan;
+mod recorded;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,8 +20,6 @@ use crate::{
     resolver::{ResolveError, Resolver, Unroutable},
     store::NewMessage,
 };
-
-use execute::Execution;
 
 /// Why no message was made.
 #[derive(Debug, thiserror::Error)]
@@ -148,13 +147,11 @@ impl Sends {
         let message = plan::message(draft, &choice, self.ids.next(now), now)?;
         let retry_until = Instant::now() + self.retry_for;
         let retry_until = deadline.map_or(retry_until, |deadline| deadline.min(retry_until));
-        let clock = Arc::clone(&self.clock);
-        let execution = Execution { history: self.history.clone(), clock, choice, admitted, retry_until };
-        let history = self.history.clone();
+        let sends = self.clone();
         let work = async move {
             let new = NewMessage { message: message.clone(), fingerprint };
-            match history.record(new).await? {
-                Recorded::New => Ok(execution.run(message).await),
+            match sends.history.record(new).await? {
+                Recorded::New => Ok(sends.execute(message, choice, admitted, retry_until).await),
                 Recorded::Existing(message) => Ok(*message),
                 Recorded::RequestIdReused { message_id } => Err(SendError::RequestIdReused { message_id }),
             }

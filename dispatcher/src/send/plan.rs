@@ -33,8 +33,11 @@ pub(super) fn message(draft: Draft, choice: &Choice, id: String, now: DateTime<U
     let mut content = draft.content;
     let sender = match (&mut content, draft.sender) {
         (Content::Alimtalk(alimtalk), _) => {
-            if let Some(fallback) = alimtalk.fallback.as_mut().filter(|fallback| fallback.sender.is_empty()) {
-                fallback.sender = default_sender("fallback.sender")?;
+            if let Some(fallback) = alimtalk.fallback.as_mut() {
+                fallback.by_vendor = account.vendor.sends_fallback;
+                if fallback.sender.is_empty() {
+                    fallback.sender = default_sender("fallback.sender")?;
+                }
             }
             String::new()
         }

@@ -40,6 +40,7 @@ impl Needs {
                         needs.parked.push(provider_message_id.clone());
                     }
                 }
+                Write::Resend { message_id, .. } => needs.message_ids.push(message_id.clone()),
                 Write::Report(update) => {
                     if update.client_reference.is_empty() {
                         needs.provider_ids.push((update.provider.clone(), update.report.provider_message_id.clone()));
@@ -172,10 +173,17 @@ impl Ledger {
                 entry.message.settle(settlement, at);
                 self.touch(&message_id, at);
                 self.unpark(&message_id, at);
-                match self.messages.get(&message_id) {
-                    Some(entry) => Written::Settled(Box::new(entry.message.clone())),
-                    None => Written::Missing,
+                self.settled(&message_id, at)
+            }
+            Write::Resend { message_id, claim, at } => {
+                let Some(entry) = self.messages.get_mut(&message_id) else { return Written::Missing };
+                let may = entry.message.checks == claim && !entry.message.was_resent();
+                if !may || !matches!(entry.message.state, State::InDoubt) {
+                    return Written::ClaimLost;
                 }
+                entry.message.settle(Settlement::Resend, at);
+                self.touch(&message_id, at);
+                self.settled(&message_id, at)
             }
             Write::Report(update) => self.report(*update),
         }
@@ -194,6 +202,26 @@ impl Ledger {
             }
         }
         self.effects
+    }
+
+    fn settled(&mut self, message_id: &str, at: DateTime<Utc>) -> Written {
+        let fallback = self.fall_back(message_id, at);
+        match self.messages.get(message_id) {
+            Some(entry) => Written::Settled { message: Box::new(entry.message.clone()), fallback },
+            None => Written::Missing,
+        }
+    }
+
+    /// Records the text that is owed in place of a message that has just failed for good: in the same transaction, and
+    /// linked, so that it is never made twice.
+    fn fall_back(&mut self, message_id: &str, at: DateTime<Utc>) -> Option<Box<Message>> {
+        let entry = self.messages.get_mut(message_id)?;
+        let child = entry.message.fall_back(at)?;
+        self.mark(message_id);
+        let mut child = child;
+        child.due_time = Some(at + self.reconcile_after);
+        self.messages.insert(child.id.clone(), Entry { message: child.clone(), change: Change::New });
+        Some(Box::new(child))
     }
 
     fn record(&mut self, new: NewMessage) -> Written {
@@ -225,6 +253,7 @@ impl Ledger {
             outcome,
             message_id: message_id.to_owned(),
             status,
+            fallback: None,
         };
         let message_id = self.meant(&update).map(|message| message.id.clone());
         let Some((message_id, entry)) = message_id.and_then(|id| self.messages.get(&id).map(|entry| (id, entry)))
@@ -251,7 +280,8 @@ impl Ledger {
             Applied::Moved | Applied::Unknown => StatusOutcome::Applied,
             Applied::Stale | Applied::Conflict => StatusOutcome::Stale,
         };
-        reported(outcome, &message_id, Some(status))
+        let fallback = self.fall_back(&message_id, update.at);
+        Written::Reported { outcome, message_id, status: Some(status), fallback }
     }
 
     fn apply_report(&mut self, message_id: &str, update: &StatusUpdate) -> (Applied, Status) {
@@ -259,7 +289,11 @@ impl Ledger {
             Some(entry) => entry.message.report(&update.report, update.at),
             None => Applied::Stale,
         };
-        self.touch(message_id, update.at);
+        match applied {
+            Applied::Moved => self.touch(message_id, update.at),
+            // Nothing new was learned, so nobody has to look earlier than planned.
+            Applied::Stale | Applied::Conflict | Applied::Unknown => self.mark(message_id),
+        }
         let status = self.messages.get(message_id).map_or(Status::Requested, |e| e.message.state.status());
         (applied, status)
     }
@@ -283,12 +317,17 @@ impl Ledger {
         }
     }
 
-    /// Marks a message as changed and says when it must be looked after next.
-    fn touch(&mut self, message_id: &str, at: DateTime<Utc>) {
-        let Some(entry) = self.messages.get_mut(message_id) else { return };
-        if entry.change == Change::None {
+    /// Marks a message as changed.
+    fn mark(&mut self, message_id: &str) {
+        if let Some(entry) = self.messages.get_mut(message_id).filter(|entry| entry.change == Change::None) {
             entry.change = Change::Updated;
         }
+    }
+
+    /// Marks a message as moved, and says when it must be looked after next.
+    fn touch(&mut self, message_id: &str, at: DateTime<Utc>) {
+        self.mark(message_id);
+        let Some(entry) = self.messages.get_mut(message_id) else { return };
         let waits = !entry.message.state.is_final() && !matches!(entry.message.state, State::Unresolved(_));
         entry.message.due_time = waits.then(|| at + self.reconcile_after);
         entry.message.checks = 0;

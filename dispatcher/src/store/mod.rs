@@ -7,6 +7,7 @@
 //! To add an engine: implement [`Store`] over [`ledger::Ledger`], add its migrations, and add one line to the list of the
 //! conformance suite.
 
+mod backoff;
 pub mod ledger;
 pub mod sqlite;
 mod writes;
@@ -54,12 +55,14 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, StoreError>;
 
-    /// Messages that somebody must look after by now, the longest due first.
+    /// Claims messages that somebody must look after by now, the longest due first: each comes back with its `checks` one
+    /// higher, which is the claim, and due again later, by a back-off that doubles with every claim and has some jitter.
+    /// No two callers get the same claim. Images come along.
     ///
     /// # Errors
     ///
-    /// When the store cannot be read.
-    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError>;
+    /// When the store cannot be written.
+    async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError>;
 
     /// Whether the store answers.
     ///

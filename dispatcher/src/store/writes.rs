@@ -21,6 +21,15 @@ pub enum Write {
     },
     /// A vendor reported.
     Report(Box<StatusUpdate>),
+    /// The vendor was proved not to have a message: it may be sent once more, by whoever still holds the claim.
+    Resend {
+        /// Which message.
+        message_id: String,
+        /// The claim (see [`super::Store::claim_due`]); if the message has moved or been claimed since, nothing happens.
+        claim: u32,
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// A message that was asked for.
@@ -63,8 +72,15 @@ pub enum Written {
         /// The message it made.
         message_id: String,
     },
-    /// The message as it stands now.
-    Settled(Box<Message>),
+    /// The message as it stands now, and the message that has to be sent in its place.
+    Settled {
+        /// The message.
+        message: Box<Message>,
+        /// Recorded in the same transaction; whoever wrote this sends it.
+        fallback: Option<Box<Message>>,
+    },
+    /// The claim was lost: somebody else is at it, or the message has moved.
+    ClaimLost,
     /// There is no such message.
     Missing,
     /// What became of a report.
@@ -75,6 +91,8 @@ pub enum Written {
         message_id: String,
         /// Where the message stands now; `None` when parked.
         status: Option<Status>,
+        /// The message that has to be sent in its place, recorded in the same transaction.
+        fallback: Option<Box<Message>>,
     },
 }
 

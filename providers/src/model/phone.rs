@@ -160,7 +160,8 @@ fn is_representative(digits: &str) -> bool {
 
 fn mask(number: &str) -> String {
     let length = number.chars().count();
-    let keep = 5.min(length.saturating_sub(4));
+    // At least four characters are starred, however short the number is.
+    let keep = 5.min(length.saturating_sub(8));
     number
         .chars()
         .enumerate()
@@ -238,5 +239,6 @@ mod tests {
     fn debug_output_is_masked() {
         let number = PhoneNumber::parse("010-1234-5678").unwrap();
         assert_eq!(format!("{number:?}"), "+8210****5678");
+        assert_eq!(format!("{:?}", Sender::parse("1588-1234").unwrap()), "****1234");
     }
 }

@@ -23,9 +23,9 @@ impl Cli {
         match self.command.unwrap_or(Command::Up) {
             Command::Up => up::run(&flags).await,
             Command::Demo => demo::run(&flags).await,
-            Command::ConfigService => services::run(Service::ConfigService, &alone()?).await,
+            Command::ConfigService => services::run(Service::Configuration, &alone()?).await,
             Command::Dispatcher => services::run(Service::Dispatcher, &alone()?).await,
-            Command::WebhookGateway => services::run(Service::WebhookGateway, &alone()?).await,
+            Command::WebhookGateway => services::run(Service::Gateway, &alone()?).await,
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
             Command::Migrate => commands::migrate::run(&alone()?).await,
             Command::Keys(Keys::Generate { file }) => keys::generate(&alone()?, file),

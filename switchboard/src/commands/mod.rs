@@ -1,15 +1,15 @@
 //! The operators' commands: each file one group, its arguments, what it does and how it looks.
 
-pub mod audit;
-pub mod credentials;
-pub mod keys;
-pub mod messages;
-pub mod migrate;
-pub mod org;
-pub mod provider;
-pub mod routing;
-pub mod send;
-pub mod test_connection;
+pub(crate) mod audit;
+pub(crate) mod credentials;
+pub(crate) mod keys;
+pub(crate) mod messages;
+pub(crate) mod migrate;
+pub(crate) mod org;
+pub(crate) mod provider;
+pub(crate) mod routing;
+pub(crate) mod send;
+pub(crate) mod test_connection;
 mod wait;
 
 pub(crate) use wait::{Wait, applied};

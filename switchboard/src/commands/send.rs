@@ -47,7 +47,7 @@ pub enum Action {
         #[command(flatten)]
         to: To,
         #[command(flatten)]
-        alimtalk: alimtalk::Alimtalk,
+        alimtalk: alimtalk::Template,
     },
 }
 

@@ -56,12 +56,12 @@ impl Stack {
             }
         }
 
-        let config_service = start(Service::ConfigService, &settings, lifecycle).await?;
+        let config_service = start(Service::Configuration, &settings, lifecycle).await?;
         settings.dispatcher.config_service_url = url_of(config_service.address);
         settings.webhook_gateway.config_service_url = url_of(config_service.address);
         let dispatcher = start(Service::Dispatcher, &settings, lifecycle).await?;
         settings.webhook_gateway.dispatcher_url = url_of(dispatcher.address);
-        let gateway = start(Service::WebhookGateway, &settings, lifecycle).await?;
+        let gateway = start(Service::Gateway, &settings, lifecycle).await?;
         send_callbacks_to(&vendors, &url_of(gateway.address))?;
 
         let stack = Self {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{SqliteStore, writing::Writing};
 use crate::{
-    audit::{Draft, FieldChange},
+    audit::Draft,
     routing::Routing,
     store::{Change, Committed, Result, RoutingStore, StoreError, documents, meta::based_on, rows},
 };
@@ -56,12 +56,7 @@ pub(super) async fn switch_primary(
     let mut after = before.with_primary(provider);
     after.version += 1;
     after.updated_at = Some(event.at);
-    let described = before.described().into_iter().zip(after.described());
-    event.changes.extend(
-        described
-            .filter(|(before, after)| before != after)
-            .map(|((field, before), (_, after))| FieldChange::open(field, before, after)),
-    );
+    event.changes.extend(before.differences(&after));
     put(writing, organization_id, &after).await
 }
 

@@ -59,9 +59,22 @@ pub(crate) fn status_update(
             provider_status: update.provider_status,
             failure: update.failure.map(failure),
             occur_time,
+            fallback: update.fallback.map(fallback).unwrap_or_default(),
         },
         at: now,
     })
+}
+
+/// What the vendor's own fallback did, for the timeline.
+fn fallback(fallback: proto::ProviderFallback) -> String {
+    let status = match fallback.status() {
+        proto::MessageStatus::Unspecified => "reported on",
+        proto::MessageStatus::Delivered => "delivered",
+        proto::MessageStatus::Failed => "failed",
+        _ => "sent",
+    };
+    let why = fallback.failure.map(|failure| format!(" ({})", failure.code)).unwrap_or_default();
+    format!("the vendor's own text in its place, {}, is {status}{why}", fallback.provider_message_id)
 }
 
 fn failure(failure: proto::Failure) -> Failure {

@@ -1,5 +1,6 @@
 //! The embedded engine: WAL, every commit synced to disk, one writer.
 
+mod claim;
 mod commit;
 mod migrations;
 mod read;
@@ -69,8 +70,8 @@ impl Store for SqliteStore {
         read::list(&self.readers, query).await
     }
 
-    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {
-        read::due(&self.readers, now, limit).await
+    async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {
+        claim::claim_due(&self.writer, now, limit, self.reconcile_after).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

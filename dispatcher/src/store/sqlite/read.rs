@@ -1,6 +1,5 @@
 //! Reading messages.
 
-use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::row::{COLUMNS, images, message as from_row, micros};
@@ -31,7 +30,10 @@ pub(super) async fn by_provider_id(
 }
 
 /// Adds the images of an MMS that is still open.
-async fn complete(connection: &mut SqliteConnection, row: Option<SqliteRow>) -> Result<Option<Message>, StoreError> {
+pub(super) async fn complete(
+    connection: &mut SqliteConnection,
+    row: Option<SqliteRow>,
+) -> Result<Option<Message>, StoreError> {
     let Some(mut message) = row.as_ref().map(from_row).transpose()? else { return Ok(None) };
     if let Content::Mms(mms) = &mut message.content {
         mms.images = images(connection, &message.id).await?;
@@ -66,12 +68,6 @@ pub(super) async fn by_request_id(
     request_id: &str,
 ) -> Result<Option<(Message, Fingerprint)>, StoreError> {
     request(&mut *pool.acquire().await?, organization_id, request_id).await
-}
-
-pub(super) async fn due(pool: &SqlitePool, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {
-    let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM messages WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2"));
-    let rows = sqlx::query(sql).bind(micros(now)).bind(limit).fetch_all(pool).await?;
-    rows.iter().map(from_row).collect()
 }
 
 pub(super) async fn list(pool: &SqlitePool, query: &ListQuery) -> Result<Vec<Message>, StoreError> {

@@ -11,7 +11,7 @@ use switchboard_proto::{
 use crate::output;
 
 /// Columns of a timeline: time, what happened, status after it, vendor; what is left is for the detail.
-const WIDTHS: [u16; 4] = [14, 16, 12, 10];
+const WIDTHS: [u16; 4] = [15, 17, 13, 11];
 
 pub(crate) fn status_word(status: MessageStatus) -> &'static str {
     output::word(status.as_str_name(), "MESSAGE_STATUS_")

@@ -15,7 +15,7 @@ Example:
 
 /// An Alimtalk.
 #[derive(Args, Debug)]
-pub struct Alimtalk {
+pub struct Template {
     /// Code of the approved template
     #[arg(long, value_name = "CODE")]
     template: String,
@@ -67,7 +67,7 @@ fn button(text: &str) -> Result<Button, String> {
     })
 }
 
-impl Alimtalk {
+impl Template {
     pub(super) fn request(self, to: &To) -> anyhow::Result<SendAlimtalkRequest> {
         let fallback = self.fallback_text.map(|text| Fallback {
             sender: self.fallback_sender,

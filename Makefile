@@ -1,0 +1,25 @@
+# What is done by hand, each in one word. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint fmt demo up bench
+
+help: ## lists this
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+test: ## everything: format, lints, contract, unit, conformance on both engines, end to end
+	@scripts/test.sh
+
+lint: ## format, clippy and the contract only
+	@scripts/lint.sh
+
+fmt: ## formats every crate
+	cargo fmt --all
+
+demo: ## shows the main job once
+	cargo run --locked -- demo
+
+up: ## everything in one process, with simulated vendors and demo organisations
+	cargo run --locked
+
+bench: ## ours and the reference programs side by side
+	cargo run --release --locked -p switchboard-bench -- compare

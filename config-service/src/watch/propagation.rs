@@ -1,0 +1,92 @@
+//! Who has applied a revision, over all replicas.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use switchboard_runtime::SharedClock;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Node, NodeKind, Nodes};
+use crate::store::{NodeReport, Store, StoreError};
+
+/// The longest that a caller may wait for a change to be applied everywhere.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often to look at what the other replicas have told.
+const LOOK: Duration = Duration::from_millis(50);
+/// A replica that has told nothing for so long is gone.
+const GONE: TimeDelta = TimeDelta::seconds(15);
+
+/// The nodes of all replicas.
+#[derive(Clone)]
+pub struct Propagation {
+    nodes: Nodes,
+    store: Arc<dyn Store>,
+    replica: String,
+    clock: SharedClock,
+}
+
+impl Propagation {
+    /// The nodes of this replica and those that the others tell of in the store.
+    pub fn new(nodes: Nodes, store: Arc<dyn Store>, replica: String, clock: SharedClock) -> Self {
+        Self { nodes, store, replica, clock }
+    }
+
+    /// Every node, by id.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let since = self.clock.now() - GONE;
+        let elsewhere = self.store.nodes_elsewhere(&self.replica, since).await?;
+        let mut nodes: BTreeMap<String, Node> = BTreeMap::new();
+        // A node that has just moved here may still be told of elsewhere: its stream here is the newer one.
+        for node in elsewhere.into_iter().map(Node::from).chain(self.nodes.all()) {
+            nodes.insert(node.node_id.clone(), node);
+        }
+        Ok(nodes.into_values().collect())
+    }
+
+    /// Waits until every dispatcher that is connected now has applied `revision`; says which had not in time. One that
+    /// goes away meanwhile without having applied it counts as one that has not.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn wait(&self, revision: i64, patience: Duration) -> Result<Vec<String>, StoreError> {
+        let deadline = Instant::now() + patience.min(LONGEST_WAIT);
+        let mut changes = self.nodes.changes();
+        let mut pending: Vec<String> = self
+            .nodes()
+            .await?
+            .into_iter()
+            .filter(|node| node.kind == NodeKind::Dispatcher && node.applied < revision)
+            .map(|node| node.node_id)
+            .collect();
+        while !pending.is_empty() && Instant::now() < deadline {
+            let news = async { tokio::select! { _ = changes.changed() => {}, () = sleep(LOOK) => {} } };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if timeout(left, news).await.is_err() {
+                break;
+            }
+            changes.borrow_and_update();
+            let now = self.nodes().await?;
+            pending.retain(|node_id| !now.iter().any(|node| node.node_id == *node_id && node.applied >= revision));
+        }
+        Ok(pending)
+    }
+}
+
+impl From<NodeReport> for Node {
+    fn from(report: NodeReport) -> Self {
+        let NodeReport { node_id, kind, applied, nack_reason, last_seen } = report;
+        Self { node_id, kind, applied, nack_reason, last_seen }
+    }
+}
+
+impl From<Node> for NodeReport {
+    fn from(node: Node) -> Self {
+        let Node { node_id, kind, applied, nack_reason, last_seen } = node;
+        Self { node_id, kind, applied, nack_reason, last_seen }
+    }
+}

@@ -1,0 +1,5 @@
+//! The dispatcher's tests.
+
+mod policy;
+mod store;
+mod transitions;

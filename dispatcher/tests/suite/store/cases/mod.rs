@@ -1,0 +1,10 @@
+//! What every engine must do, by topic.
+
+pub mod due;
+pub mod failures;
+pub mod idempotency;
+pub mod listing;
+pub mod ownership;
+pub mod parking;
+pub mod record;
+pub mod reports;

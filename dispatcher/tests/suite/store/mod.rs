@@ -1,0 +1,102 @@
+//! The conformance suite of the store: each case is listed once and runs on every engine.
+//!
+//! A case is a function over [`harness::Engine`] in `cases/<topic>.rs`; a new engine is one line in `conformance!`.
+
+pub mod build;
+mod cases;
+mod harness;
+mod migrations;
+
+/// One test for each case, in a module named for the engine.
+macro_rules! engine {
+    ($name:ident, $engine:ty, $($topic:ident { $($case:ident)+ })+) => {
+        mod $name {
+            use super::{cases, harness::Engine as _};
+            $(mod $topic {
+                use super::*;
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    cases::$topic::$case(<$engine>::create().await).await;
+                })+
+            })+
+        }
+    };
+}
+
+macro_rules! conformance {
+    ($($cases:tt)+) => {
+        engine!(sqlite, crate::store::harness::Sqlite, $($cases)+);
+    };
+}
+
+conformance! {
+    record {
+        every_field_of_a_text_is_read_back
+        every_field_of_an_mms_is_read_back
+        every_field_of_an_alimtalk_is_read_back
+        an_accepted_message_is_read_back_with_its_receipt
+        a_refused_message_keeps_why
+        a_send_in_doubt_is_in_doubt
+        a_failover_changes_the_way_and_nothing_else
+        images_are_kept_while_the_message_is_open_and_then_gone
+        a_message_recorded_and_finished_in_one_batch_is_whole
+        what_a_vendor_calls_a_message_is_kept_to_the_letter
+        what_does_not_exist_is_not_found
+    }
+    idempotency {
+        the_same_request_returns_the_message_that_it_made
+        the_same_request_id_with_other_content_is_refused
+        repeats_within_one_batch_are_told_apart_from_misuse
+        request_ids_of_two_organisations_never_meet
+        messages_without_a_request_id_never_meet
+        a_hundred_repeats_through_several_writers_make_one_message
+    }
+    reports {
+        a_report_moves_the_message
+        the_same_event_again_changes_nothing_for_ever
+        the_same_event_twice_in_one_batch_is_applied_once
+        a_late_report_is_stale_and_only_noted
+        a_second_final_result_is_a_conflict_and_the_first_stays
+        a_word_that_nobody_knows_is_noted_and_changes_nothing
+        a_report_without_our_reference_is_matched_by_the_vendors_id
+        vendor_ids_that_differ_in_case_or_zeros_are_different
+        a_late_result_still_counts_for_an_unresolved_message
+    }
+    parking {
+        a_callback_that_overtakes_the_answer_is_applied_with_it
+        a_callback_with_our_reference_is_applied_before_the_answer
+        several_parked_reports_end_as_if_they_had_come_in_order
+        a_parked_event_that_comes_again_is_a_duplicate_before_and_after
+        a_report_and_the_answer_in_one_batch_meet
+        a_report_is_parked_across_a_restart
+        a_parked_report_meets_a_message_known_by_another_report
+        a_parked_report_of_another_account_is_never_applied
+    }
+    ownership {
+        another_account_is_refused_and_does_not_use_up_the_event
+        another_vendor_cannot_speak_for_a_message
+        organisations_that_share_an_account_name_are_kept_apart
+        a_forged_parked_event_does_not_use_up_the_true_one
+        after_a_failover_the_first_vendor_speaks_for_the_message_no_more
+    }
+    listing {
+        only_the_organisations_own_messages_are_listed_newest_first
+        every_filter_narrows_the_list
+        filters_combine
+        pages_stay_in_step_while_messages_are_recorded
+        messages_of_one_instant_are_paged_without_loss
+    }
+    due {
+        every_open_message_has_a_time_at_which_it_is_looked_after
+        a_final_message_is_never_due
+        a_move_puts_the_time_off
+        the_longest_due_come_first_and_no_more_than_asked_for
+    }
+    failures {
+        a_commit_that_fails_leaves_nothing
+        an_event_whose_effect_failed_is_applied_when_it_comes_again
+        everything_is_there_after_a_restart
+        a_failed_batch_is_told_to_everyone_and_the_writer_goes_on
+        writes_of_many_callers_are_all_committed
+    }
+}

@@ -1,0 +1,18 @@
+//! The provider suite: every vendor of the registry, over real HTTP.
+//!
+//! - `cases`: what must hold for every vendor, against its simulator; a third vendor is one more line in [`bench`]
+//! - `cloudmsg`, `sendtalk`: what is peculiar to one of them
+//! - `golden`: requests byte for byte
+//! - `transport`: connections that fail in every way
+//! - `forms`, `robustness`: credentials forms, and what strangers may send
+
+mod bench;
+mod capture;
+mod cases;
+mod cloudmsg;
+mod fixtures;
+mod forms;
+mod golden;
+mod robustness;
+mod sendtalk;
+mod transport;

@@ -1,0 +1,143 @@
+//! What strangers may send: nothing of it may panic, and nothing unsigned may be believed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::{collection::vec, prelude::*};
+use secrecy::SecretString;
+use switchboard_providers::{
+    Registry, WebhookEvent,
+    model::{Image, ImageError, PhoneNumber, Sender, cp949_len, normalize, render},
+    vendor::Vendor,
+};
+
+use crate::fixtures::jpeg;
+
+const HEADERS: [&str; 6] = [
+    "x-cm-service-id",
+    "x-cm-callback-signature",
+    "x-st-account",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+];
+
+fn vendors() -> Vec<Arc<dyn Vendor>> {
+    Registry::new(&BTreeMap::new()).unwrap().iter().cloned().collect()
+}
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+}
+
+/// Near to what vendors send, so that it gets far.
+fn nearly_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("1e999".to_owned()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        "[a-zA-Z0-9:+-]{0,12}".prop_map(|word| format!("\"{word}\"")),
+        Just("\"2023-11-14T22:13:24+09:00\"".to_owned()),
+        Just("\"COMPLETED\"".to_owned()),
+        Just("\"message.status\"".to_owned()),
+    ];
+    let key = prop::sample::select(vec![
+        "messageId", "clientRef", "status", "statusName", "statusCode", "completeTime", "failover", "type", "data",
+        "message_id", "reference", "result_code", "occurred_at", "fallback", "mode",
+    ]);
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(|items| format!("[{}]", items.join(","))),
+            vec((key.clone(), inner), 0..6).prop_map(|fields| {
+                let fields: Vec<_> = fields.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_read_or_refused(body in prop_oneof![nearly_json().prop_map(String::into_bytes), vec(any::<u8>(), 0..200)]) {
+        for vendor in vendors() {
+            for event in vendor.webhooks().parse(&body).unwrap_or_default() {
+                if let WebhookEvent::Report(report) = event {
+                    prop_assert!(!report.provider_message_id.is_empty());
+                    prop_assert!(!report.event_key.contains('\0'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_headers_are_refused_without_the_secret(
+        values in vec((prop::sample::select(HEADERS.to_vec()), "[ -~]{0,80}"), 0..8),
+        near in "t=1700000000000,v1=[0-9a-f]{64}",
+        body in vec(any::<u8>(), 0..64),
+    ) {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-cm-callback-signature", HeaderValue::from_str(&near).unwrap());
+        for (name, value) in values {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap());
+        }
+        let secret = SecretString::from("whsec_c2VuZHRhbGstZGVtby1zZWNyZXQtMzItYnl0ZXMhISE=");
+        for vendor in vendors() {
+            prop_assert!(vendor.webhooks().verify(&headers, &body, &[&secret], at()).is_err());
+        }
+    }
+
+    #[test]
+    fn any_number_is_read_or_refused_and_never_printed_whole(typed in "\\PC{0,30}|[-+(). 0-9]{0,20}|\\+?82[- 0-9]{0,16}") {
+        if let Ok(number) = PhoneNumber::parse(&typed) {
+            prop_assert!(number.e164().starts_with("+82"));
+            prop_assert!(number.national_digits().starts_with('0'));
+            let again = PhoneNumber::parse(number.e164());
+            prop_assert_eq!(again.as_ref(), Ok(&number));
+            prop_assert_eq!(PhoneNumber::parse(number.national_digits()), again);
+            let printed = format!("{number:?}");
+            prop_assert!(!printed.contains(number.e164()));
+        }
+        if let Ok(sender) = Sender::parse(&typed) {
+            prop_assert_eq!(Sender::parse(sender.as_str()), Ok(sender.clone()));
+            prop_assert_eq!(Sender::parse(&sender.e164()), Ok(sender.clone()));
+            prop_assert_eq!(Sender::parse(sender.national_digits()), Ok(sender));
+        }
+    }
+
+    #[test]
+    fn a_normalised_text_stays_as_it_is(text in "\\PC{0,40}|[가-힣\r\n a-z]{0,40}") {
+        let normalised = normalize(&text);
+        prop_assert_eq!(&normalize(&normalised), &normalised);
+        prop_assert!(!normalised.contains('\r'));
+        if let Ok(length) = cp949_len(&normalised) {
+            prop_assert!(length >= normalised.chars().count());
+        }
+    }
+
+    #[test]
+    fn any_template_is_filled_or_refused(content in "[#{}a-c가]{0,20}", variables in prop::collection::btree_map("[a-c]{0,2}", "[#{}a-c]{0,4}", 0..3)) {
+        if let Err(errors) = render(&content, &variables) {
+            prop_assert!(!errors.is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_image_is_measured_and_what_is_none_is_refused() {
+    let decode = |content_type: &str, file: Vec<u8>| Image::decode(content_type, Bytes::from(file));
+    let image = decode("image/jpeg", jpeg(12, 7, 1)).ok().unwrap();
+    assert_eq!((image.width(), image.height()), (12, 7));
+    let error = |result: Result<Image, ImageError>| result.err().unwrap();
+    assert_eq!(error(decode("image/png", jpeg(12, 7, 1))), ImageError::ContentType("image/png".to_owned()));
+    assert_eq!(error(decode("image/jpeg", jpeg(1501, 10, 1))), ImageError::TooLarge { width: 1501, height: 10 });
+    assert_eq!(error(decode("image/jpeg", jpeg(10, 1441, 1))), ImageError::TooLarge { width: 10, height: 1441 });
+    assert_eq!(error(decode("image/jpeg", b"no image".to_vec())), ImageError::NotJpeg);
+    assert_eq!(error(decode("image/jpeg", Vec::new())), ImageError::NotJpeg);
+    assert_eq!(error(decode("image/jpeg", vec![0; 300 * 1024 + 1])), ImageError::TooManyBytes(300 * 1024 + 1));
+    let mut broken = jpeg(64, 64, 1);
+    broken.truncate(broken.len() / 3);
+    assert_eq!(error(decode("image/jpeg", broken)), ImageError::NotJpeg);
+    assert!(decode("image/jpeg", jpeg(1500, 1440, 1)).is_ok());
+}
