@@ -122,6 +122,16 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     Ok(started)
 }
 
+/// Brings the history's schema up to date. Safe to run twice and by several at once.
+///
+/// # Errors
+///
+/// When the database cannot be opened, or its schema is not one that this version knows.
+pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
+    // Opening a store migrates it.
+    open_store(config, &process.data_dir).await.map(drop)
+}
+
 async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let path = match config.database_url.as_deref() {
         None => data_dir.join("dispatcher.db"),

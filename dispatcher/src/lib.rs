@@ -18,5 +18,5 @@ pub mod resolver;
 pub mod send;
 pub mod store;
 
-pub use app::start;
+pub use app::{migrate, start};
 pub use config::Config;

@@ -35,8 +35,7 @@ pub(crate) struct Http {
     base: Url,
 }
 
-/// A vendor's answer, read whole.
-#[derive(Debug)]
+/// A vendor's answer, read whole. Has no `Debug`: look-ups are answered with phone numbers.
 pub(crate) struct Answer {
     /// HTTP status.
     pub(crate) status: StatusCode,

@@ -9,6 +9,8 @@
 //! - [`webhook`]: what verifying and parsing a callback yields
 //! - [`registry`]: the vendors there are
 //! - `cloudmsg`, `sendtalk`: the vendors; each has a `docs.md` of what it can do
+//! - `http`, `signature`, `verdict`, `carrier`, `foreign`: what vendors share: transport, callback signatures, the shape of
+//!   error tables, delivery codes, and care with other people's words
 //!
 //! Nothing here knows gRPC, SQL or how a process is run. Time comes in as an argument.
 

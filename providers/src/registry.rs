@@ -1,4 +1,4 @@
-//! The vendors there are. A new vendor is one line in [`VENDORS`].
+//! The vendors there are. A new vendor is one line in `VENDORS`.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -56,7 +56,9 @@ pub enum UnknownVendor {
         value: String,
     },
     /// No connections can be made to it.
-    #[error("providers.{code}: the HTTP client cannot be made: {why} (an https address needs the machine's root certificates: install ca-certificates)")]
+    #[error(
+        "providers.{code}: the HTTP client cannot be made: {why} (an https address needs the machine's root certificates: install ca-certificates)"
+    )]
     Client {
         /// The vendor's code.
         code: String,

@@ -79,9 +79,8 @@ pub(crate) fn fitting<S: AsRef<[u8]>>(
     signatures: &[Tag],
 ) -> Result<Vec<usize>, WebhookError> {
     let secrets = secrets.into_iter().enumerate();
-    let fitting: Vec<usize> = secrets
-        .filter_map(|(index, secret)| fits(secret?.as_ref(), parts, signatures).then_some(index))
-        .collect();
+    let fitting: Vec<usize> =
+        secrets.filter_map(|(index, secret)| fits(secret?.as_ref(), parts, signatures).then_some(index)).collect();
     if fitting.is_empty() {
         return Err(WebhookError::Unverified("no secret of the account fits its signature"));
     }

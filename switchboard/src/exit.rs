@@ -36,8 +36,8 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(io::stderr(), "error: {}", sentence(error));
-    let wrong = error.is::<Usage>()
-        || error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnknownVendor>());
+    let wrong =
+        error.is::<Usage>() || error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnknownVendor>());
     ExitCode::from(if wrong { USAGE } else { FAILED })
 }
 

@@ -76,10 +76,8 @@ fn to_json(full_name: &str, message: &impl Message) -> anyhow::Result<serde_json
         .and_then(|pool| pool.get_message_by_name(full_name))
         .with_context(|| format!("the contract has no message {full_name}"))?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
-    let options = SerializeOptions::new()
-        .use_proto_field_name(true)
-        .stringify_64_bit_integers(false)
-        .skip_default_fields(false);
+    let options =
+        SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false).skip_default_fields(false);
     Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
 }
 

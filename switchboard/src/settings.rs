@@ -150,10 +150,7 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_a_default_and_an_unknown_key_is_named() {
-        let flag = |key: &str, value: &str| Flags {
-            set: vec![(key.to_owned(), value.to_owned())],
-            ..Flags::default()
-        };
+        let flag = |key: &str, value: &str| Flags { set: vec![(key.to_owned(), value.to_owned())], ..Flags::default() };
         let settings = Settings::load(&flag("log.filter", "debug"), &[("log.filter", "warn")]).unwrap();
         assert_eq!(settings.log.filter, "debug");
         let error = Settings::load(&flag("dispatcher.lissten", "x"), &[]).err().unwrap().to_string();

@@ -85,6 +85,15 @@ impl KeyRing {
             .map(|(version, _)| *version)
     }
 
+    /// Whether a version can still open.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::UnknownKey`] or [`SealError::RetiredKey`].
+    pub fn usable(&self, version: u32) -> Result<(), SealError> {
+        self.key(version).map(|_| ())
+    }
+
     /// Adds a key and makes it the current one.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use switchboard_runtime::SharedClock;
 use super::{Binding, KeyFileError, KeyRing, SealError, key_file};
 use crate::{
     audit::{Draft, FieldChange},
-    store::{KeyStore, SealedRow, StoreError},
+    store::{KeyStore, SealedRow, Standing, StoreError},
 };
 
 /// Records that are wrapped anew in one transaction.
@@ -41,12 +41,23 @@ pub enum RotationError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A record that does not open. It is left under its old key, which stays in the ring.
+    /// No new key could be made.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// Records that do not open. They are left under their old key, which stays in the ring.
+    #[error("{count} records do not open and keep the old key in use; the first: {first}")]
+    Broken {
+        /// How many.
+        count: u64,
+        /// Why the first does not.
+        first: SealError,
+    },
     /// The ring belongs to another store.
     #[error("the key ring {0} does not belong to this store: nothing was changed")]
     Foreign(String),
+    /// The store has never been used.
+    #[error("the configuration store is empty: start config-service once before rotating")]
+    Empty,
 }
 
 /// Rotates the key ring at `path` over `store`, or finishes a rotation that was interrupted. `event` is the audit event
@@ -58,13 +69,13 @@ pub enum RotationError {
 pub async fn rotate<S: KeyStore + ?Sized>(
     path: &Path,
     store: &S,
-    key_ring_of_store: &str,
     clock: &SharedClock,
     event: Draft,
 ) -> Result<Rotation, RotationError> {
     let _lock = key_file::lock(path)?;
     let mut ring = KeyRing::load(path)?;
-    if ring.fingerprint() != key_ring_of_store {
+    let standing = store.standing().await?.ok_or(RotationError::Empty)?;
+    if ring.fingerprint() != standing.key_ring {
         return Err(RotationError::Foreign(path.display().to_string()));
     }
     let resumed = ring.superseded().next().is_some();
@@ -73,7 +84,7 @@ pub async fn rotate<S: KeyStore + ?Sized>(
         ring.replace(path)?;
     }
     let current = ring.current();
-    store.raise_key_floor(current, began(&event, clock, current)).await?;
+    store.raise_key_floor(current, began(event, clock, &standing, current)).await?;
     let rewrapped = rewrap(&ring, store).await?;
     ring.retire_superseded(clock.now());
     ring.replace(path)?;
@@ -81,26 +92,33 @@ pub async fn rotate<S: KeyStore + ?Sized>(
     Ok(Rotation { current, rewrapped, resumed })
 }
 
+/// Goes over all records once. None can be added behind it: the store refuses what an older key has sealed.
 async fn rewrap<S: KeyStore + ?Sized>(ring: &KeyRing, store: &S) -> Result<u64, RotationError> {
-    let mut total = 0;
+    let mut after = (String::new(), String::new());
+    let (mut total, mut broken, mut first) = (0, 0, None);
     loop {
-        let rows = store.records_below(ring.current(), BATCH).await?;
-        if rows.is_empty() {
-            return Ok(total);
-        }
-        let rewrapped = rows.into_iter().map(|row| {
+        let rows = store.records_below(ring.current(), (&after.0, &after.1), BATCH).await?;
+        let Some(last) = rows.last() else { break };
+        after = (last.organization_id.clone(), last.provider.clone());
+        let mut rewrapped = Vec::with_capacity(rows.len());
+        for row in rows {
             let SealedRow { organization_id, provider, version, sealed } = &row;
-            let binding = Binding { organization_id, provider, version: *version };
-            let record = sealed.rewrap(ring, &binding)?;
-            Ok((row, record))
-        });
-        let rewrapped: Vec<_> = rewrapped.collect::<Result<_, SealError>>()?;
+            match sealed.rewrap(ring, &Binding { organization_id, provider, version: *version }) {
+                Ok(record) => rewrapped.push((row, record)),
+                Err(error) => {
+                    tracing::error!(organization_id, provider, %error, "a record cannot be wrapped anew");
+                    broken += 1;
+                    first.get_or_insert(error);
+                }
+            }
+        }
         total += store.rewrap(&rewrapped).await?;
     }
+    first.map_or(Ok(total), |first| Err(RotationError::Broken { count: broken, first }))
 }
 
-fn began(event: &Draft, clock: &SharedClock, current: u32) -> Draft {
-    let mut event = Draft { at: clock.now(), ..event.clone() };
-    event.changes.push(FieldChange::open("key_floor", "", current.to_string()));
+fn began(event: Draft, clock: &SharedClock, before: &Standing, current: u32) -> Draft {
+    let mut event = Draft { at: clock.now(), ..event };
+    event.changes.push(FieldChange::open("key_version", before.key_floor.to_string(), current.to_string()));
     event
 }

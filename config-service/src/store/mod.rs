@@ -193,8 +193,11 @@ pub trait KeyStore: Send + Sync + 'static {
     /// From now on nothing may be stored that is sealed under an older key than this. Never goes down.
     async fn raise_key_floor(&self, key_version: u32, event: Draft) -> Result<()>;
 
-    /// Records whose data key is wrapped by an older key than this.
-    async fn records_below(&self, key_version: u32, limit: u32) -> Result<Vec<SealedRow>>;
+    /// Which key ring the store belongs to; `None`: it has never been used.
+    async fn standing(&self) -> Result<Option<Standing>>;
+
+    /// Records whose data key is wrapped by an older key than this, by organisation and vendor, after the row `after`.
+    async fn records_below(&self, key_version: u32, after: (&str, &str), limit: u32) -> Result<Vec<SealedRow>>;
 
     /// Puts re-wrapped records in the place of what they were made from; one that has been replaced or deleted meanwhile
     /// is left alone. Says how many were put.

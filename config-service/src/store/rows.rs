@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ChangeRecord, NodeReport, Position, Result, SealedEntry, SealedRow, StoreError, documents};
+use super::{ChangeRecord, NodeReport, Position, Result, SealedEntry, SealedRow, Standing, StoreError, documents};
 use crate::{
     audit::{Draft, Event, Hash},
     organizations::Organization,
@@ -95,6 +95,10 @@ pub(super) fn entries<C: Columns>(rows: &[C]) -> Result<Vec<SealedEntry>> {
         }
     }
     Ok(entries)
+}
+
+pub(super) fn standing(row: &impl Columns) -> Result<Standing> {
+    Ok(Standing { key_ring: row.text("key_ring")?, key_floor: key_version(row.number("key_floor")?)? })
 }
 
 pub(super) fn position(row: &impl Columns) -> Result<Position> {

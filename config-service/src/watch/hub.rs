@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Ended, Entry, Opener, Wake, WatchTimes};
+use super::{Ended, Entry, Opener, Resume, Wake, WatchTimes};
 use crate::{
     audit::{Draft, FieldChange, OK},
     store::{ChangeRecord, Position, Store, StoreError},
@@ -142,6 +142,31 @@ impl Hub {
     /// Where the subscribers' queues are.
     pub fn position(&self) -> Position {
         self.state().position.clone()
+    }
+
+    /// Where the store is.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn store_position(&self) -> Result<Position, StoreError> {
+        self.inner.store.position().await
+    }
+
+    /// What there is of an organisation now, straight from the store.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub async fn resolve(&self, organization_id: &str) -> Result<(Option<Entry>, Position), StoreError> {
+        let (sealed, position) = self.inner.store.entry(organization_id).await?;
+        Ok((sealed.map(|sealed| self.inner.opener.open(sealed)), position))
+    }
+
+    /// What a subscriber has applied before it says so: what it resumes from, if that is of this epoch.
+    pub fn already_applied(&self, resume: &Resume) -> i64 {
+        let position = self.position();
+        if resume.epoch == position.epoch { resume.revision.min(position.revision) } else { 0 }
     }
 
     pub(super) fn inner(&self) -> &Inner {

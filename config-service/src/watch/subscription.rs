@@ -4,7 +4,13 @@
 //! takes its place in the hub, so that nothing waits in memory while a long snapshot is read. Between the two is no gap:
 //! what the hub has handed on by then is replayed once more from the store, and what comes twice is dropped by revision.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt as _};
 use tokio::{
@@ -59,6 +65,8 @@ pub enum Heard {
     Ack(i64),
     /// A revision could not be applied.
     Nack(i64, String),
+    /// Something of a newer version.
+    Nothing,
     /// Something that has no place here.
     Nonsense(&'static str),
     /// The connection broke.
@@ -103,16 +111,13 @@ impl From<StoreError> for Ended {
 
 /// A subscriber's stream.
 pub struct Subscription {
-    /// The hub.
-    pub hub: Hub,
-    /// The node.
-    pub node: NodeHandle,
-    /// What it is.
-    pub kind: NodeKind,
-    /// What it has.
-    pub resume: Resume,
-    /// Where everything for it goes.
-    pub out: mpsc::Sender<Result<Delivery, Ended>>,
+    hub: Hub,
+    node: NodeHandle,
+    kind: NodeKind,
+    resume: Resume,
+    out: mpsc::Sender<Delivery>,
+    /// The last revision that it has been sent: the most that it can have applied.
+    sent: AtomicI64,
 }
 
 /// What was sent last, and since when it waits to be acknowledged.
@@ -123,8 +128,19 @@ struct Progress {
 }
 
 impl Subscription {
+    /// A stream of `node` that goes on from `resume`; everything for it goes to `out`.
+    pub fn new(
+        hub: Hub,
+        node: NodeHandle,
+        kind: NodeKind,
+        resume: Resume,
+        out: mpsc::Sender<Delivery>,
+    ) -> Self {
+        Self { hub, node, kind, resume, out, sent: AtomicI64::new(0) }
+    }
+
     /// Lives through the stream, and says why it ended.
-    pub async fn run(self, heard: impl Stream<Item = Heard> + Send + Unpin) {
+    pub async fn run(&self, heard: impl Stream<Item = Heard> + Send + Unpin) -> Ended {
         let ended = tokio::select! {
             ended = self.deliver() => ended,
             ended = self.listen(heard) => ended,
@@ -133,15 +149,14 @@ impl Subscription {
         };
         tracing::info!(node_id = self.node.node_id(), kind = self.kind.as_str(), why = %ended, "watch ended");
         metrics::counter!("switchboard_config_watch_ended_total", "node_kind" => self.kind.as_str()).increment(1);
-        // A subscriber that does not read does not read this either.
-        let _ = self.out.try_send(Err(ended));
+        ended
     }
 
     async fn listen(&self, mut heard: impl Stream<Item = Heard> + Send + Unpin) -> Ended {
         while let Some(heard) = heard.next().await {
             match heard {
-                Heard::Ack(revision) if revision > self.hub.position().revision => {
-                    return Ended::Misbehaved("ack.revision is one that does not exist yet");
+                Heard::Ack(revision) if revision > self.sent.load(Ordering::Acquire) => {
+                    return Ended::Misbehaved("ack.revision is one that this stream has not been sent");
                 }
                 Heard::Ack(revision) => self.node.ack(revision),
                 Heard::Nack(revision, reason) => {
@@ -149,6 +164,7 @@ impl Subscription {
                     metrics::counter!("switchboard_config_nacks_total", "node_kind" => self.kind.as_str()).increment(1);
                     self.node.nack(&reason);
                 }
+                Heard::Nothing => {}
                 Heard::Nonsense(what) => return Ended::Misbehaved(what),
                 Heard::Broken => return Ended::Gone,
             }
@@ -192,6 +208,7 @@ impl Subscription {
         );
         match plan {
             Plan::Replay => {
+                self.sent.store(self.resume.revision, Ordering::Release);
                 return Ok(Progress { epoch: position.epoch, sent: self.resume.revision, unacknowledged: None });
             }
             Plan::Snapshot => {}
@@ -220,6 +237,7 @@ impl Subscription {
             self.send(Delivery::Entries(entries)).await?;
             tokio::task::yield_now().await;
         }
+        self.sent.store(revision, Ordering::Release);
         self.send(Delivery::SnapshotEnd { revision }).await?;
         Ok(Progress { epoch, sent: revision, unacknowledged: Some((revision, Instant::now())) })
     }
@@ -283,6 +301,7 @@ impl Subscription {
         if revision != progress.sent + 1 {
             return Err(Ended::Restarted);
         }
+        self.sent.store(revision, Ordering::Release);
         self.send(Delivery::Change(delta)).await?;
         progress.sent = revision;
         progress.unacknowledged.get_or_insert((revision, Instant::now()));
@@ -291,7 +310,7 @@ impl Subscription {
 
     async fn send(&self, delivery: Delivery) -> Result<(), Ended> {
         let patience = self.hub.inner().times.patience;
-        match timeout(patience, self.out.send(Ok(delivery))).await {
+        match timeout(patience, self.out.send(delivery)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Ended::Gone),
             Err(_) => Err(Ended::Silent("read anything", patience)),

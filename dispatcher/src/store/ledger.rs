@@ -71,7 +71,14 @@ pub struct Ledger {
 
 struct Entry {
     message: Message,
+    before: Before,
     change: Change,
+}
+
+impl Entry {
+    fn new(message: Message) -> Self {
+        Self { message, before: Before::default(), change: Change::New }
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -87,7 +94,7 @@ pub struct Effects {
     /// New messages, in the order in which they were recorded.
     pub inserts: Vec<Message>,
     /// Messages that changed.
-    pub updates: Vec<Message>,
+    pub updates: Vec<Update>,
     /// New request ids.
     pub requests: Vec<NewRequest>,
     /// New event keys, each with the message it was applied to (empty: parked) and the time.
@@ -96,6 +103,36 @@ pub struct Effects {
     pub park: Vec<StatusUpdate>,
     /// Keys of parked reports that have been applied.
     pub unpark: Vec<String>,
+}
+
+/// A message that changed.
+pub struct Update {
+    /// As it stands now.
+    pub message: Message,
+    /// What an engine has to know of how it stood.
+    pub before: Before,
+}
+
+/// How a message stood before it changed.
+#[derive(Default)]
+pub struct Before {
+    /// When somebody had to look after it.
+    pub due_time: Option<DateTime<Utc>>,
+    /// How many lines its timeline had: it only ever grows, and nothing but a claim changes a message without a line.
+    pub events: usize,
+    /// What the vendor called it; empty: not known.
+    pub provider_message_id: String,
+}
+
+impl Before {
+    fn of(message: &Message) -> Self {
+        let receipt = message.state.receipt();
+        Self {
+            due_time: message.due_time,
+            events: message.events.len(),
+            provider_message_id: receipt.map(|receipt| receipt.provider_message_id.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// A request id and what it made.
@@ -120,8 +157,9 @@ impl Ledger {
 
     /// A stored message.
     pub fn know_message(&mut self, message: Message) {
-        self.index(&message);
-        self.messages.insert(message.id.clone(), Entry { message, change: Change::None });
+        index(&mut self.by_provider_id, &message);
+        let before = Before::of(&message);
+        self.messages.insert(message.id.clone(), Entry { message, before, change: Change::None });
     }
 
     /// A stored request id; its message must be known too.
@@ -147,11 +185,19 @@ impl Ledger {
 
     /// The event keys that must be known before these writes are applied. Ask once the messages are known.
     pub fn event_keys(&self, writes: &[Write]) -> Vec<String> {
-        let updates = writes.iter().filter_map(|write| match write {
-            Write::Report(update) => Some(update),
-            _ => None,
-        });
-        updates.map(|update| scoped_key(update, self.meant(update))).collect()
+        let mut keys = Vec::new();
+        for write in writes {
+            match write {
+                Write::Report(update) => keys.push(scoped_key(update, self.meant(update))),
+                Write::Settle { message_id, settlement: Settlement::Accepted { provider_message_id, .. }, .. } => {
+                    let message = self.messages.get(message_id).map(|entry| &entry.message);
+                    let waiting = self.parked.get(provider_message_id).into_iter().flatten();
+                    keys.extend(waiting.map(|update| scoped_key(update, message)));
+                }
+                Write::Record(_) | Write::Settle { .. } | Write::Resend { .. } => {}
+            }
+        }
+        keys
     }
 
     /// The message that a report is about. Our reference wins over the vendor's id.
@@ -198,7 +244,7 @@ impl Ledger {
         for entry in changed {
             match entry.change {
                 Change::New => self.effects.inserts.push(entry.message),
-                _ => self.effects.updates.push(entry.message),
+                _ => self.effects.updates.push(Update { message: entry.message, before: entry.before }),
             }
         }
         self.effects
@@ -220,7 +266,7 @@ impl Ledger {
         self.mark(message_id);
         let mut child = child;
         child.due_time = Some(at + self.reconcile_after);
-        self.messages.insert(child.id.clone(), Entry { message: child.clone(), change: Change::New });
+        self.messages.insert(child.id.clone(), Entry::new(child.clone()));
         Some(Box::new(child))
     }
 
@@ -244,7 +290,7 @@ impl Ledger {
             self.requests.insert(key, (fingerprint, message.id.clone()));
         }
         message.due_time = Some(message.create_time + self.reconcile_after);
-        self.messages.insert(message.id.clone(), Entry { message, change: Change::New });
+        self.messages.insert(message.id.clone(), Entry::new(message));
         Written::Recorded
     }
 
@@ -331,15 +377,14 @@ impl Ledger {
         let waits = !entry.message.state.is_final() && !matches!(entry.message.state, State::Unresolved(_));
         entry.message.due_time = waits.then(|| at + self.reconcile_after);
         entry.message.checks = 0;
-        let message = entry.message.clone();
-        self.index(&message);
+        index(&mut self.by_provider_id, &entry.message);
     }
+}
 
-    fn index(&mut self, message: &Message) {
-        if let Some(receipt) = message.state.receipt() {
-            let key = (message.route.provider.clone(), receipt.provider_message_id.clone());
-            self.by_provider_id.insert(key, message.id.clone());
-        }
+fn index(by_provider_id: &mut HashMap<(String, String), String>, message: &Message) {
+    if let Some(receipt) = message.state.receipt() {
+        let key = (message.route.provider.clone(), receipt.provider_message_id.clone());
+        by_provider_id.insert(key, message.id.clone());
     }
 }
 

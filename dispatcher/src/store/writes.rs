@@ -7,6 +7,7 @@ use super::Fingerprint;
 use crate::message::{Message, Report, Settlement, Status};
 
 /// One thing that happened.
+#[derive(Clone)]
 pub enum Write {
     /// A message was asked for.
     Record(Box<NewMessage>),
@@ -33,6 +34,7 @@ pub enum Write {
 }
 
 /// A message that was asked for.
+#[derive(Clone)]
 pub struct NewMessage {
     /// The message in its first state.
     pub message: Message,

@@ -72,7 +72,9 @@ pub(super) fn meaning(status: StatusCode, code: &str) -> Meaning {
             Meaning::permanent(Message, Unknown, "CloudMsg refused the request for a reason no document names")
         }
         504 => Meaning::in_doubt(ProviderTimeout, "CloudMsg's gateway ran into a timeout"),
-        500..=599 => Meaning::in_doubt(ProviderUnavailable, "CloudMsg failed without saying what became of the request"),
+        500..=599 => {
+            Meaning::in_doubt(ProviderUnavailable, "CloudMsg failed without saying what became of the request")
+        }
         _ => Meaning::in_doubt(ProviderUnavailable, "CloudMsg answered with an HTTP status that no document names"),
     }
 }
@@ -95,7 +97,12 @@ pub(super) fn file_expired(outcome: &SendOutcome) -> bool {
 }
 
 /// How long to wait, where the header does not say: the daily quota is new at midnight in Korea.
-pub(super) fn retry_after(told: Option<Duration>, status: StatusCode, code: &str, at: DateTime<Utc>) -> Option<Duration> {
+pub(super) fn retry_after(
+    told: Option<Duration>,
+    status: StatusCode,
+    code: &str,
+    at: DateTime<Utc>,
+) -> Option<Duration> {
     if told.is_some() || status != StatusCode::TOO_MANY_REQUESTS || code != DAILY_QUOTA {
         return told;
     }

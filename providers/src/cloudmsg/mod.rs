@@ -24,9 +24,7 @@ use self::{
 use crate::{
     credentials::{Credentials, CredentialsError, Localized, Use},
     http::{ClientError, Http, Lost},
-    model::{
-        Alimtalk, Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Mms, Report, SendOutcome, Sms,
-    },
+    model::{Alimtalk, Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
     registry::VendorSettings,
     vendor::{AccountCheck, Descriptor, MessageProvider, Recovery, Vendor},
     verdict::refused,

@@ -259,8 +259,14 @@ fn an_answer_without_a_code_is_judged_by_its_status() {
 fn the_daily_quota_is_new_at_midnight_in_korea() {
     // 2023-11-14T22:13:20Z is 07:13:20 in Korea.
     let finding = judge(&answer(429, r#"{"error":{"errorCode":"400"}}"#), at());
-    assert_eq!(finding.retry_after, (TimeDelta::hours(16) + TimeDelta::minutes(46) + TimeDelta::seconds(40)).to_std().ok());
-    let told = Answer { retry_after: Some(std::time::Duration::from_secs(5)), ..answer(429, r#"{"error":{"errorCode":"400"}}"#) };
+    assert_eq!(
+        finding.retry_after,
+        (TimeDelta::hours(16) + TimeDelta::minutes(46) + TimeDelta::seconds(40)).to_std().ok()
+    );
+    let told = Answer {
+        retry_after: Some(std::time::Duration::from_secs(5)),
+        ..answer(429, r#"{"error":{"errorCode":"400"}}"#)
+    };
     assert_eq!(judge(&told, at()).retry_after, told.retry_after);
 }
 
@@ -318,9 +324,7 @@ fn a_receipt_that_is_not_ours_or_contradicts_itself_proves_nothing() {
 
 #[test]
 fn only_an_expired_file_is_uploaded_again() {
-    let refused = |code| {
-        judge(&answer(400, &json!({"error": {"errorCode": code}}).to_string()), at()).into_outcome()
-    };
+    let refused = |code| judge(&answer(400, &json!({"error": {"errorCode": code}}).to_string()), at()).into_outcome();
     assert!(errors::file_expired(&refused("2004")));
     assert!(!errors::file_expired(&refused("2005")));
 }
@@ -398,10 +402,12 @@ fn the_failover_is_reported_and_moves_the_events_key() {
     };
     let none = event(Value::Null);
     let under_way = event(json!({"messageId": "m-2", "status": "PROCESSING", "statusName": null, "statusCode": null}));
-    let failed =
-        event(json!({"messageId": "m-2", "status": "COMPLETED", "statusName": "fail", "statusCode": "2003"}));
+    let failed = event(json!({"messageId": "m-2", "status": "COMPLETED", "statusName": "fail", "statusCode": "2003"}));
     assert_eq!(none.failure.map(|failure| failure.code), Some(FailureCode::NotKakaoUser));
-    assert_eq!(under_way.fallback.map(|it| (it.provider_message_id, it.status)), Some(("m-2".into(), Some(ReportedStatus::Sent))));
+    assert_eq!(
+        under_way.fallback.map(|it| (it.provider_message_id, it.status)),
+        Some(("m-2".into(), Some(ReportedStatus::Sent)))
+    );
     let fallback = failed.fallback.unwrap();
     assert_eq!(fallback.failure.map(|failure| failure.code), Some(FailureCode::RecipientUnreachable));
     let keys = [none.event_key, under_way.event_key, failed.event_key];
@@ -529,6 +535,7 @@ fn a_header_given_twice_is_not_believed() {
 
 #[test]
 fn a_failure_is_printed_without_what_it_must_not_hold() {
-    let failure: Failure = judge(&answer(400, r#"{"error":{"errorCode":"1001","message":"010-1234-5678"}}"#), at()).into_failure();
+    let failure: Failure =
+        judge(&answer(400, r#"{"error":{"errorCode":"1001","message":"010-1234-5678"}}"#), at()).into_failure();
     assert!(!format!("{failure:?}").contains("1234"));
 }

@@ -69,11 +69,8 @@ fn read(header: &str) -> Result<(&str, Vec<Tag>), WebhookError> {
     let mut signatures = Vec::new();
     for field in header.split(',') {
         match field.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some(("t", value)) => {
-                if time.replace(value).is_some() {
-                    return Err(WebhookError::Unverified("t is given twice"));
-                }
-            }
+            Some(("t", value)) if time.is_none() => time = Some(value),
+            Some(("t", _)) => return Err(WebhookError::Unverified("t is given twice")),
             Some(("v1", value)) => {
                 let mut tag = Tag::default();
                 if hex::decode_to_slice(value, &mut tag).is_ok() {

@@ -108,7 +108,12 @@ pub struct Failure {
 
 impl Failure {
     /// A failure that a vendor named.
-    pub fn new(code: FailureCode, provider_code: impl Into<String>, detail: impl Into<String>, retryable: bool) -> Self {
+    pub fn new(
+        code: FailureCode,
+        provider_code: impl Into<String>,
+        detail: impl Into<String>,
+        retryable: bool,
+    ) -> Self {
         Self { code, provider_code: provider_code.into(), detail: detail.into(), retryable }
     }
 }

@@ -24,10 +24,10 @@ pub enum ImageError {
     /// Another content type than `image/jpeg`.
     #[error("content_type is {0:?}: send a JPEG as \"image/jpeg\"")]
     ContentType(String),
-    /// More than [`MAX_BYTES`].
+    /// More than 300 KB.
     #[error("the file has {0} bytes, the limit is {MAX_BYTES} (300 KB): compress it")]
     TooManyBytes(usize),
-    /// More than [`MAX_WIDTH`] × [`MAX_HEIGHT`].
+    /// More than 1500×1440 pixels.
     #[error("the image is {width}×{height}, the limit is {MAX_WIDTH}×{MAX_HEIGHT}: scale it down")]
     TooLarge {
         /// In pixels.

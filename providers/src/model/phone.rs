@@ -32,10 +32,14 @@ pub enum PhoneNumberError {
     #[error("is empty: give a number such as 010-1234-5678")]
     Empty,
     /// Something else than digits and the usual punctuation.
-    #[error("holds a letter or a character that belongs in no phone number: use digits, spaces, hyphens and a leading +")]
+    #[error(
+        "holds a letter or a character that belongs in no phone number: use digits, spaces, hyphens and a leading +"
+    )]
     Character,
     /// Not in the numbering plan.
-    #[error("is not a complete Korean phone number: check its length and prefix, for example 010-1234-5678 or 02-123-4567")]
+    #[error(
+        "is not a complete Korean phone number: check its length and prefix, for example 010-1234-5678 or 02-123-4567"
+    )]
     Invalid,
     /// Another country.
     #[error("is not a Korean number: only numbers of +82 can be reached")]
@@ -231,7 +235,10 @@ mod tests {
     #[test]
     fn representative_numbers_send_in_their_national_form() {
         let sender = Sender::parse("1588-1234").unwrap();
-        assert_eq!((sender.as_str(), sender.e164().as_str(), sender.national_digits()), ("15881234", "+8215881234", "15881234"));
+        assert_eq!(
+            (sender.as_str(), sender.e164().as_str(), sender.national_digits()),
+            ("15881234", "+8215881234", "15881234")
+        );
         assert_eq!(Sender::parse("02-123-4567").unwrap().as_str(), "+8221234567");
     }
 

@@ -12,7 +12,9 @@ pub const SUBJECT_BYTES: usize = 40;
 
 /// A character that CP949 cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the character {character:?} at position {position} cannot be sent in a Korean text message (CP949): remove or replace it")]
+#[error(
+    "the character {character:?} at position {position} cannot be sent in a Korean text message (CP949): remove or replace it"
+)]
 pub struct UnencodableCharacter {
     /// The character.
     pub character: char,

@@ -109,7 +109,8 @@ impl Account {
 pub(super) fn outcome(answer: &Answer, reference: &str) -> SendOutcome {
     match data::<Receipt>(answer) {
         Ok(receipt)
-            if !receipt.message_id.is_empty() && receipt.reference.as_deref().is_none_or(|given| given == reference) =>
+            if !receipt.message_id.is_empty()
+                && receipt.reference.as_deref().is_none_or(|given| given == reference) =>
         {
             SendOutcome::Accepted(Acceptance {
                 provider_message_id: receipt.message_id,
@@ -139,10 +140,9 @@ pub(super) fn data<T: DeserializeOwned>(answer: &Answer) -> Result<T, Finding> {
     }
     let Some(envelope) = envelope else { return Err(found(UNREADABLE)) };
     match (envelope.result.ok, envelope.result.code) {
-        (true, 0) => envelope
-            .data
-            .and_then(|data| serde_json::from_str(data.get()).ok())
-            .ok_or_else(|| found(UNREADABLE)),
+        (true, 0) => {
+            envelope.data.and_then(|data| serde_json::from_str(data.get()).ok()).ok_or_else(|| found(UNREADABLE))
+        }
         (false, code) if code != 0 => Err(found(errors::verdict(code))),
         _ => Err(found(UNREADABLE)),
     }

@@ -66,9 +66,7 @@ pub(super) fn verdict(code: i64) -> Meaning {
 /// A 5xx proves nothing on a send, whatever its body says. A status that the document does not use proves something
 /// only together with a verdict: without one it comes from somebody in between.
 pub(super) fn meaning(status: StatusCode, code: Option<i64>) -> Meaning {
-    use FailureCode::{
-        ContentRejected, CredentialsRejected, ProviderThrottled, ProviderTimeout, ProviderUnavailable,
-    };
+    use FailureCode::{ContentRejected, CredentialsRejected, ProviderThrottled, ProviderTimeout, ProviderUnavailable};
     match (status.as_u16(), code) {
         (429, _) => Meaning::temporary(Fault::Vendor, ProviderThrottled, "SendTalk asks for fewer requests"),
         (400..=499, Some(code)) if CODES.iter().any(|(known, _)| *known == code) => verdict(code),

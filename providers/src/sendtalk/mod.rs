@@ -162,7 +162,9 @@ fn excess(images: &[Image]) -> Option<String> {
     for (number, image) in (1..).zip(images) {
         let bytes = image.data().len();
         if bytes >= IMAGE_BYTES {
-            return Some(format!("{limit} images of less than {IMAGE_BYTES} bytes (300 KB): image {number} has {bytes}"));
+            return Some(format!(
+                "{limit} images of less than {IMAGE_BYTES} bytes (300 KB): image {number} has {bytes}"
+            ));
         }
         let (width, height) = (image.width(), image.height());
         if width.max(height) > IMAGE_SIDE {

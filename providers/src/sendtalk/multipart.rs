@@ -30,8 +30,7 @@ impl Multipart {
         let boundary = format!("switchboard-{}", hex::encode(&context.finish().as_ref()[..16]));
         let mut body = Vec::with_capacity(parts.iter().map(|part| part.data.len() + 256).sum());
         for Part { name, file_name, content_type, data } in parts {
-            let file_name =
-                if file_name.is_empty() { String::new() } else { format!("; filename=\"{file_name}\"") };
+            let file_name = if file_name.is_empty() { String::new() } else { format!("; filename=\"{file_name}\"") };
             let head = format!(
                 "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file_name}\r\n\
                  Content-Type: {content_type}\r\n\r\n"

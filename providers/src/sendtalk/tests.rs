@@ -355,7 +355,13 @@ fn events_of_other_types_are_ignored_and_named() {
 
 #[test]
 fn an_event_that_cannot_be_read_is_set_aside_and_a_body_that_is_none_is_refused() {
-    for data in [json!(null), json!({}), json!([]), json!({"message_id": 7, "status": "sent"}), json!({"message_id": "", "status": "sent"})] {
+    for data in [
+        json!(null),
+        json!({}),
+        json!([]),
+        json!({"message_id": 7, "status": "sent"}),
+        json!({"message_id": "", "status": "sent"}),
+    ] {
         let body = json!({"type": "message.status", "data": data}).to_string();
         assert!(matches!(event(&body), WebhookEvent::Malformed { index: 0, raw, .. } if raw == body), "{data}");
     }
@@ -368,7 +374,13 @@ fn an_event_that_cannot_be_read_is_set_aside_and_a_body_that_is_none_is_refused(
 
 // Signatures
 
-fn verify(id: &str, time: &str, signature: &str, secrets: &[&str], now: DateTime<Utc>) -> Result<Vec<usize>, WebhookError> {
+fn verify(
+    id: &str,
+    time: &str,
+    signature: &str,
+    secrets: &[&str],
+    now: DateTime<Utc>,
+) -> Result<Vec<usize>, WebhookError> {
     let mut headers = HeaderMap::new();
     for (name, value) in [("webhook-id", id), ("webhook-timestamp", time), ("webhook-signature", signature)] {
         headers.insert(name, HeaderValue::from_str(value).unwrap());

@@ -64,8 +64,7 @@ impl WebhookFormat for Callbacks {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Vec<WebhookEvent>, WebhookError> {
-        let event: Event<'_> =
-            serde_json::from_slice(body).map_err(|error| WebhookError::Malformed(why(&error)))?;
+        let event: Event<'_> = serde_json::from_slice(body).map_err(|error| WebhookError::Malformed(why(&error)))?;
         if event.kind != MESSAGE_STATUS {
             return Ok(vec![WebhookEvent::Ignored { kind: word(&event.kind) }]);
         }
@@ -75,9 +74,7 @@ impl WebhookFormat for Callbacks {
         };
         Ok(vec![match read.and_then(Item::into_report) {
             Ok(report) => WebhookEvent::Report(Box::new(report)),
-            Err(why) => {
-                WebhookEvent::Malformed { index: 0, why, raw: String::from_utf8_lossy(body).into_owned() }
-            }
+            Err(why) => WebhookEvent::Malformed { index: 0, why, raw: String::from_utf8_lossy(body).into_owned() },
         }])
     }
 }

@@ -144,10 +144,13 @@ impl<'a> ButtonLinks<'a> {
     fn new(order: usize, button: &'a Button) -> Option<Self> {
         let Button { mobile_url, pc_url, ios_scheme, android_scheme, .. } = button;
         let links = [mobile_url, pc_url, ios_scheme, android_scheme];
-        links
-            .iter()
-            .any(|link| !link.is_empty())
-            .then_some(Self { order, mobile_url, pc_url, ios_scheme, android_scheme })
+        links.iter().any(|link| !link.is_empty()).then_some(Self {
+            order,
+            mobile_url,
+            pc_url,
+            ios_scheme,
+            android_scheme,
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! A vendor of the registry in front of its simulator.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use switchboard_providers::{
-    Credentials, MessageProvider, Registry, VendorSettings,
+    Credentials, MessageProvider,
     model::{LookUp, Report},
     vendor::Vendor,
 };
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     capture::PATIENCE,
-    fixtures::{credentials, now},
+    fixtures::{REGISTRY, credentials, now, vendor},
 };
 
 /// What the cases need to know about a vendor's simulator.
@@ -111,9 +111,7 @@ pub async fn one_vendor(code: &str, case: impl AsyncFn(&Bench)) {
 impl Bench {
     async fn start(line: &Line) -> Self {
         let running = VendorSim::start(Config::on_free_ports()).await.unwrap();
-        let settings = VendorSettings { base_url: (line.url)(&running), ..VendorSettings::default() };
-        let registry = Registry::new(&BTreeMap::from([(line.code.to_owned(), settings)])).unwrap();
-        let vendor = Arc::clone(registry.get(line.code).unwrap());
+        let vendor = vendor(line.code, &(line.url)(&running));
         let (account_id, credentials) = (line.account)();
         Self {
             code: line.code,
@@ -157,8 +155,7 @@ impl Bench {
 
 #[test]
 fn every_vendor_of_the_registry_has_its_line() {
-    let registry = Registry::new(&BTreeMap::new()).unwrap();
-    let registered: Vec<_> = registry.iter().map(|vendor| vendor.descriptor().code).collect();
+    let registered: Vec<_> = REGISTRY.iter().map(|vendor| vendor.descriptor().code).collect();
     assert_eq!(registered, LINES.map(|line| line.code));
 }
 
@@ -172,10 +169,11 @@ pub struct Receiver {
 impl Receiver {
     pub async fn start() -> Self {
         let (arrive, arrived) = mpsc::unbounded_channel();
-        let keep = async |State(arrive): State<mpsc::UnboundedSender<(HeaderMap, Bytes)>>, headers: HeaderMap, body: Bytes| {
-            let _ = arrive.send((headers, body));
-            StatusCode::OK
-        };
+        let keep =
+            async |State(arrive): State<mpsc::UnboundedSender<(HeaderMap, Bytes)>>, headers: HeaderMap, body: Bytes| {
+                let _ = arrive.send((headers, body));
+                StatusCode::OK
+            };
         let router = Router::new().route("/webhook", post(keep)).with_state(arrive);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhook", listener.local_addr().unwrap());

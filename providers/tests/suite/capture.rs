@@ -1,7 +1,7 @@
 //! A vendor that writes down what it hears, byte for byte, and says what it is told to.
 
-use switchboard_providers::{Registry, VendorSettings, vendor::Vendor};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -52,7 +52,10 @@ pub async fn read_request(connection: &mut TcpStream) -> Vec<u8> {
     loop {
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse().unwrap());
             if request.len() >= end + 4 + length {
                 return request;
             }
@@ -66,11 +69,4 @@ pub async fn read_request(connection: &mut TcpStream) -> Vec<u8> {
 pub fn http(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
-}
-
-/// A vendor at an address.
-pub fn vendor(code: &str, base_url: &str) -> Arc<dyn Vendor> {
-    let settings = VendorSettings { base_url: base_url.to_owned(), ..VendorSettings::default() };
-    let registry = Registry::new(&BTreeMap::from([(code.to_owned(), settings)])).unwrap();
-    Arc::clone(registry.get(code).unwrap())
 }

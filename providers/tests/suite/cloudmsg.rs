@@ -28,7 +28,10 @@ async fn an_image_is_uploaded_once_for_many_messages() {
         assert_eq!(uploads(bench), 3, "only the new one");
         let other = bench.vendor.open(&bench.credentials).unwrap();
         let images = vec![image(jpeg(8, 8, 1))];
-        assert!(matches!(other.send_mms(&mms("m-5", RECIPIENT, SENDER, images), now()).await, SendOutcome::Accepted(_)));
+        assert!(matches!(
+            other.send_mms(&mms("m-5", RECIPIENT, SENDER, images), now()).await,
+            SendOutcome::Accepted(_)
+        ));
         assert_eq!(uploads(bench), 4, "a file id belongs to the account it was uploaded by");
     })
     .await;

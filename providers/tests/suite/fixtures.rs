@@ -1,20 +1,34 @@
 //! Messages with nothing remarkable about them.
 
-use std::io::Cursor;
+use std::{
+    collections::BTreeMap,
+    io::Cursor,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use image::{ImageFormat, RgbImage};
 use switchboard_providers::{
-    Credentials,
-    model::{
-        Alimtalk, Button, ButtonType, Fallback, Image, Mms, PhoneNumber, Purpose, Sender, Sms, TextKind, render,
-    },
+    Credentials, Registry, VendorSettings,
+    model::{Alimtalk, Button, ButtonType, Fallback, Image, Mms, PhoneNumber, Purpose, Sender, Sms, TextKind, render},
+    vendor::Vendor,
 };
 use switchboard_vendor_sim::demo;
 
 /// A recipient to whom everything is delivered.
 pub const RECIPIENT: &str = "010-1234-5678";
+
+/// The vendors at their usual addresses, where no test calls them.
+pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::new(&BTreeMap::new()).unwrap());
+
+/// One vendor at an address. All vendors are there: root certificates, which take long to read, are not needed then.
+pub fn vendor(code: &str, base_url: &str) -> Arc<dyn Vendor> {
+    let settings = VendorSettings { base_url: base_url.to_owned(), ..VendorSettings::default() };
+    let codes = REGISTRY.iter().map(|vendor| vendor.descriptor().code.to_owned());
+    let registry = Registry::new(&codes.map(|code| (code, settings.clone())).collect()).unwrap();
+    Arc::clone(registry.get(code).unwrap())
+}
 
 /// The simulator runs on the machine's clock and checks that signatures are of now.
 #[expect(clippy::disallowed_methods, reason = "the simulator runs on the machine's clock")]

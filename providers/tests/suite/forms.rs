@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use regex::Regex;
-use switchboard_providers::{Credentials, Registry, Use, UnknownVendor, VendorSettings, vendor::Vendor};
-use std::sync::Arc;
+use switchboard_providers::{Credentials, Registry, UnknownVendor, Use, VendorSettings, vendor::Vendor};
 
-use crate::{bench::each_vendor, fixtures::credentials};
+use crate::{
+    bench::each_vendor,
+    fixtures::{REGISTRY, credentials},
+};
 
-fn vendors() -> Vec<Arc<dyn Vendor>> {
-    Registry::new(&BTreeMap::new()).unwrap().iter().cloned().collect()
-}
-
-fn vendor(code: &str) -> Arc<dyn Vendor> {
-    vendors().into_iter().find(|vendor| vendor.descriptor().code == code).unwrap()
+fn vendor(code: &str) -> &'static dyn Vendor {
+    &**REGISTRY.get(code).unwrap()
 }
 
 fn violations(code: &str, changed: (&str, &str)) -> Vec<String> {
@@ -48,7 +46,7 @@ fn good(code: &str) -> Credentials {
 #[test]
 fn every_form_can_be_drawn_in_both_languages() {
     let hangul = Regex::new(r"\p{Hangul}").unwrap();
-    for vendor in vendors() {
+    for vendor in REGISTRY.iter() {
         let form = vendor.descriptor().form;
         for field in form.fields {
             assert!(Regex::new(field.pattern).is_ok(), "{}", field.key);
@@ -120,7 +118,9 @@ fn every_field_takes_what_its_document_allows_and_nothing_else() {
 #[test]
 fn the_default_sender_is_anything_an_operator_types() {
     for code in ["cloudmsg", "sendtalk"] {
-        for sender in ["02-123-4567", "0212345678", "1588-1234", "+82 10 1234 5678", "(02) 123-4567", "０２－１２３－４５６７"] {
+        for sender in
+            ["02-123-4567", "0212345678", "1588-1234", "+82 10 1234 5678", "(02) 123-4567", "０２－１２３－４５６７"]
+        {
             assert_eq!(violations(code, ("default_sender", sender)), [""; 0], "{sender}");
         }
         for sender in ["02-123", "ARS", "1588-CALL", "+1 212 555 0100", "-----"] {

@@ -12,8 +12,8 @@ use switchboard_providers::{
 };
 
 use crate::{
-    capture::{Capture, http, vendor},
-    fixtures::{RECIPIENT, alimtalk, credentials, fallback, image, lms, mms, sms},
+    capture::{Capture, http},
+    fixtures::{RECIPIENT, alimtalk, credentials, fallback, image, lms, mms, sms, vendor},
 };
 
 const SENDER: &str = "1588-1234";

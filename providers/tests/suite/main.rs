@@ -6,6 +6,8 @@
 //! - `transport`: connections that fail in every way
 //! - `forms`, `robustness`: credentials forms, and what strangers may send
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test as the tests do")]
+
 mod bench;
 mod capture;
 mod cases;

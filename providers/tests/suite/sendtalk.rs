@@ -25,7 +25,10 @@ async fn every_kind_sent_again_is_the_same_message() {
         assert_eq!(id(account.send_sms(&sms, now()).await), id(account.send_sms(&sms, now()).await));
         assert_eq!(id(account.send_sms(&lms, now()).await), id(account.send_sms(&lms, now()).await));
         assert_eq!(id(account.send_mms(&mms, now()).await), id(account.send_mms(&mms, now()).await));
-        assert_eq!(id(account.send_alimtalk(&alimtalk, now()).await), id(account.send_alimtalk(&alimtalk, now()).await));
+        assert_eq!(
+            id(account.send_alimtalk(&alimtalk, now()).await),
+            id(account.send_alimtalk(&alimtalk, now()).await)
+        );
         assert_eq!(bench.sim.messages().len(), 4);
         let mut bodies: Vec<_> = bench.sim.journal().sends().map(|send| send.body.clone()).collect();
         bodies.dedup();

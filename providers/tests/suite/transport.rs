@@ -1,17 +1,16 @@
 //! Connections that fail, and what that proves: refused only where nothing can have been written.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use switchboard_providers::{
     MessageProvider,
     model::{FailureCode, Fault, LookUp, SendOutcome},
 };
-use std::sync::Arc;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use crate::{
-    capture::{Capture, http, read_request, vendor},
-    fixtures::{RECIPIENT, credentials, image, jpeg, mms, now, sms},
+    capture::{Capture, http, read_request},
+    fixtures::{RECIPIENT, credentials, image, jpeg, mms, now, sms, vendor},
 };
 
 fn account(base_url: &str) -> Arc<dyn MessageProvider> {

@@ -73,7 +73,9 @@ pub enum Command {
     /// The trail of who did what
     Audit(Client<audit::Action>),
     /// Prints a completion script for a shell
-    #[command(after_help = "Example:\n  switchboard completions bash > ~/.local/share/bash-completion/completions/switchboard")]
+    #[command(
+        after_help = "Example:\n  switchboard completions bash > ~/.local/share/bash-completion/completions/switchboard"
+    )]
     Completions {
         /// The shell
         shell: Shell,

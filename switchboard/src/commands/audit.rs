@@ -40,7 +40,9 @@ pub enum Action {
         page_token: String,
     },
     /// Walks the whole chain; fails when a link is broken
-    #[command(after_help = "Example:\n  switchboard audit head > head.json\n  switchboard audit verify --known-head head.json")]
+    #[command(
+        after_help = "Example:\n  switchboard audit head > head.json\n  switchboard audit verify --known-head head.json"
+    )]
     Verify {
         /// A head that was kept elsewhere: it must lie on the chain
         #[arg(long, value_name = "FILE")]

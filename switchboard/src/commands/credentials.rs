@@ -66,7 +66,8 @@ pub(crate) fn ask(what: &str) -> anyhow::Result<String> {
         io::stderr().flush()?;
     }
     let mut line = String::new();
-    let read = stdin.lock().read_line(&mut line).with_context(|| format!("{what} cannot be read from standard input"))?;
+    let read =
+        stdin.lock().read_line(&mut line).with_context(|| format!("{what} cannot be read from standard input"))?;
     if read == 0 {
         return Err(Usage::new(format!("standard input ended before {what}")).into());
     }

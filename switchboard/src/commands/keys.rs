@@ -12,7 +12,7 @@ use crate::{output, services::prepare, settings::Settings};
 /// # Errors
 /// When it cannot be written.
 pub fn generate(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<()> {
-    let usual = || switchboard_config_service::key_file(&settings.config_service, &settings.data_dir);
+    let usual = || settings.config_service.key_file(&settings.data_dir);
     let file = file.unwrap_or_else(usual);
     let made = KeyRing::generate(&file, SystemClock.now())?;
     let what = if made { "made" } else { "kept the one there is" };

@@ -93,18 +93,15 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
         }
         Action::Get { id } => {
             let call = request(GetOrganizationRequest { organization_id: id });
-            let response =
-                connector.admin(As::Operator)?.get_organization(call).await.map_err(refused)?.into_inner();
+            let response = connector.admin(As::Operator)?.get_organization(call).await.map_err(refused)?.into_inner();
             if connector.is_json() {
                 return output::json("switchboard.config.v1.GetOrganizationResponse", &response);
             }
             Ok(table(response.organization.into_iter().collect())?)
         }
         Action::List { query, provider, unmapped, order_by, page_size, page_token } => {
-            let call =
-                request(ListOrganizationsRequest { query, provider, unmapped, page_size, page_token, order_by });
-            let response =
-                connector.admin(As::Operator)?.list_organizations(call).await.map_err(refused)?.into_inner();
+            let call = request(ListOrganizationsRequest { query, provider, unmapped, page_size, page_token, order_by });
+            let response = connector.admin(As::Operator)?.list_organizations(call).await.map_err(refused)?.into_inner();
             if connector.is_json() {
                 return output::json("switchboard.config.v1.ListOrganizationsResponse", &response);
             }
@@ -155,8 +152,7 @@ async fn update(
 
 fn table(organizations: Vec<Organization>) -> std::io::Result<()> {
     let rows = organizations.into_iter().map(|organization| {
-        let provider =
-            if organization.provider.is_empty() { "(default)".to_owned() } else { organization.provider };
+        let provider = if organization.provider.is_empty() { "(default)".to_owned() } else { organization.provider };
         [
             organization.organization_id,
             organization.name,

@@ -27,7 +27,9 @@ pub enum Action {
         organization: Option<String>,
     },
     /// Shows a vendor's form, or an organisation's credentials with it, secrets masked
-    #[command(after_help = "Examples:\n  switchboard provider show sendtalk\n  switchboard provider show sendtalk --org hanbit")]
+    #[command(
+        after_help = "Examples:\n  switchboard provider show sendtalk\n  switchboard provider show sendtalk --org hanbit"
+    )]
     Show {
         /// The vendor's code
         provider: String,

@@ -20,7 +20,9 @@ use crate::{
 #[derive(Subcommand, Debug)]
 pub enum Action {
     /// Sends a text; one longer than 90 bytes goes as an LMS
-    #[command(after_help = "Example:\n  switchboard send sms --org hanbit --to 010-1234-5678 --text '안녕하세요' --watch")]
+    #[command(
+        after_help = "Example:\n  switchboard send sms --org hanbit --to 010-1234-5678 --text '안녕하세요' --watch"
+    )]
     Sms {
         #[command(flatten)]
         to: To,
@@ -31,7 +33,9 @@ pub enum Action {
         reject_oversize: bool,
     },
     /// Sends one to three JPEG images with a text
-    #[command(after_help = "Example:\n  switchboard send mms --org hanbit --to 010-1234-5678 --text '신상품' --image a.jpg")]
+    #[command(
+        after_help = "Example:\n  switchboard send mms --org hanbit --to 010-1234-5678 --text '신상품' --image a.jpg"
+    )]
     Mms {
         #[command(flatten)]
         to: To,

@@ -71,10 +71,7 @@ pub(super) async fn follow(
 
 fn complaint(message: &Message, kind: Kind, expected: Expected) -> Option<String> {
     let code = message.failure.as_ref().map(|failure| failure.code.as_str()).unwrap_or_default();
-    let reported = message
-        .events
-        .iter()
-        .any(|event| event.kind == "REPORTED" && event.status() == message.status());
+    let reported = message.events.iter().any(|event| event.kind == "REPORTED" && event.status() == message.status());
     if message.status() != expected.status {
         Some(format!("expected {}; {}", status_word(expected.status), message.next_step))
     } else if message.provider != expected.provider {

@@ -36,7 +36,11 @@ pub(super) fn print(stack: &Stack) -> anyhow::Result<()> {
 }
 
 fn service(name: &str, protocol: &str, address: SocketAddr, metrics: SocketAddr) -> std::io::Result<()> {
-    line(format_args!("  {name:<18}{protocol}  {:<24}{}", address.to_string(), format_args!("{}/readyz", url_of(metrics))))
+    line(format_args!(
+        "  {name:<18}{protocol}  {:<24}{}",
+        address.to_string(),
+        format_args!("{}/readyz", url_of(metrics))
+    ))
 }
 
 fn vendor(stack: &Stack, code: &str, simulated: &str) -> String {

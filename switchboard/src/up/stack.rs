@@ -44,7 +44,7 @@ impl Stack {
         let tokens_file = settings.tokens_file();
         Tokens::generate_file(&tokens_file)?;
         let tokens = TokenFile::read(&tokens_file)?;
-        let key_file = switchboard_config_service::key_file(&settings.config_service, &settings.data_dir);
+        let key_file = settings.config_service.key_file(&settings.data_dir);
         switchboard_config_service::KeyRing::generate(&key_file, SystemClock.now())?;
 
         let vendors = start_vendors(&settings).await?;

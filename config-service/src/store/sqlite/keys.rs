@@ -6,7 +6,7 @@ use super::SqliteStore;
 use crate::{
     audit::Draft,
     sealing::SealedRecord,
-    store::{KeyStore, Result, SealedRow, rows},
+    store::{KeyStore, Result, SealedRow, Standing, rows},
 };
 
 #[async_trait]
@@ -18,12 +18,20 @@ impl KeyStore for SqliteStore {
         writing.commit().await
     }
 
-    async fn records_below(&self, key_version: u32, limit: u32) -> Result<Vec<SealedRow>> {
+    async fn standing(&self) -> Result<Option<Standing>> {
+        let row = sqlx::query("SELECT key_ring, key_floor FROM meta").fetch_optional(&self.readers).await?;
+        row.as_ref().map(rows::standing).transpose()
+    }
+
+    async fn records_below(&self, key_version: u32, after: (&str, &str), limit: u32) -> Result<Vec<SealedRow>> {
         let rows = sqlx::query(
             "SELECT organization_id, provider, version, sealed, wrapped_key, key_version FROM provider_configs
-             WHERE key_version < $1 ORDER BY key_version, organization_id, provider LIMIT $2",
+             WHERE key_version < $1 AND (organization_id, provider) > ($2, $3)
+             ORDER BY organization_id, provider LIMIT $4",
         )
         .bind(i64::from(key_version))
+        .bind(after.0)
+        .bind(after.1)
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;

@@ -87,8 +87,8 @@ async fn store(connection: &mut SqliteConnection, effects: Effects) -> Result<()
     for message in &effects.inserts {
         insert(connection, message).await?;
     }
-    for message in &effects.updates {
-        update(connection, message).await?;
+    for changed in &effects.updates {
+        update(connection, &changed.message).await?;
     }
     for request in &effects.requests {
         sqlx::query("INSERT INTO request_ids (organization_id, request_id, fingerprint, message_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")

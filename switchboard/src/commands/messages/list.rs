@@ -178,8 +178,7 @@ async fn open_ones(
 ) -> anyhow::Result<()> {
     let mut page_token = String::new();
     loop {
-        let filter =
-            MessageFilter { unsettled_for: Some(from_std_duration(older_than)), ..MessageFilter::default() };
+        let filter = MessageFilter { unsettled_for: Some(from_std_duration(older_than)), ..MessageFilter::default() };
         let call = request(ListMessagesRequest {
             organization_id: organization_id.clone(),
             filter: Some(filter),

@@ -65,7 +65,10 @@ pub(super) fn whole(message: &Message) -> io::Result<()> {
         ("recorded", output::time(message.create_time.as_ref())),
         ("accepted", output::time(message.accept_time.as_ref())),
         ("result", output::time(message.result_time.as_ref())),
-        ("sent under", format!("revision {}, credentials version {}", message.config_revision, message.provider_config_version)),
+        (
+            "sent under",
+            format!("revision {}, credentials version {}", message.config_revision, message.provider_config_version),
+        ),
     ];
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         output::line(format_args!("  {name}: {value}"))?;
@@ -133,8 +136,7 @@ mod tests {
             ..MessageEvent::default()
         };
         let mut timeline = Timeline::default();
-        let mut message =
-            Message { events: vec![event("RECORDED", MessageStatus::Requested)], ..Message::default() };
+        let mut message = Message { events: vec![event("RECORDED", MessageStatus::Requested)], ..Message::default() };
         let first = timeline.news(&message);
         assert_eq!(first.len(), 1);
         assert!(first[0].ends_with("접수됨"), "{first:?}");

@@ -39,10 +39,8 @@ fn role(change: &Change) -> As {
 }
 
 async fn stored(admin: &mut Admin, organization: &str, provider: &str) -> anyhow::Result<Option<ProviderConfig>> {
-    let call = request(GetProviderConfigRequest {
-        organization_id: organization.to_owned(),
-        provider: provider.to_owned(),
-    });
+    let call =
+        request(GetProviderConfigRequest { organization_id: organization.to_owned(), provider: provider.to_owned() });
     match admin.get_provider_config(call).await {
         Ok(response) => Ok(response.into_inner().provider_config),
         Err(status) if is_missing(&status) => Ok(None),

@@ -1,0 +1,169 @@
+//! From settings to a running service.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use switchboard_proto::{
+    FILE_DESCRIPTOR_SET,
+    config::v1::{
+        config_admin_service_server::ConfigAdminServiceServer, config_watch_service_server::ConfigWatchServiceServer,
+    },
+};
+use switchboard_providers::Registry;
+use switchboard_runtime::{
+    auth::{AuthLayer, Tokens},
+    bind::bind,
+    grpc::GrpcServer,
+    http::{self, Readiness},
+    process::{Process, Started},
+    telemetry,
+};
+use tonic::service::Routes as GrpcRoutes;
+
+use crate::{
+    Config,
+    api::{Admin, Watch, policy::policy},
+    audit::{Denials, Draft, OK, Trail},
+    connection_test::Tester,
+    organizations::Organizations,
+    provider_configs::ProviderConfigs,
+    routing::Routes,
+    sealing::{self, Keys, Rotation},
+    store::{self, Establishment, Store, Target},
+    watch::{Hub, Nodes, Opener, Polling, Propagation, Reports, Retention, WatchTimes},
+};
+
+/// Largest request: credentials of every field at its longest, and some room.
+const LARGEST_REQUEST: usize = 256 * 1024;
+
+/// Starts config-service: ports are bound, the store is open, and its tasks run in the process's lifecycle.
+///
+/// # Errors
+///
+/// One sentence that names the setting and the remedy.
+pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    let Process { lifecycle, clock, ids, .. } = process;
+    let tokens_file = process.auth.tokens_file.as_deref();
+    let tokens =
+        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let keys = Keys::load(&config.key_file(&process.data_dir))?;
+    let listener = bind("config-service", "config_service.listen", config.listen.address()).await?;
+    let metrics_listener =
+        bind("config-service metrics", "config_service.metrics_listen", config.metrics_listen.address()).await?;
+    let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
+
+    let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
+    let store = store::open(&target).await?;
+    establish(store.as_ref(), &keys, process).await?;
+
+    let readiness = Readiness::new();
+    let nodes = Nodes::new(Arc::clone(clock));
+    let replica = ids.next(clock.now());
+    let times = WatchTimes {
+        heartbeat: config.heartbeat_interval,
+        poll: config.poll_interval,
+        patience: config.subscriber_patience,
+        queue: config.subscriber_queue,
+    };
+    let opener = Opener::new(keys.clone(), registry.clone());
+    let wake = Arc::new(Polling);
+    let hub = Hub::new(Arc::clone(&store), opener, wake, times, Arc::clone(clock), ids.clone()).await?;
+    hub.start(Retention(config.change_retention), readiness.register("configuration store"), lifecycle);
+    if matches!(target, Target::Postgres(_)) {
+        // A file has one replica: there is nobody to tell.
+        let reports =
+            Reports { nodes: nodes.clone(), store: Arc::clone(&store), replica: replica.clone(), clock: Arc::clone(clock) };
+        reports.start(lifecycle);
+    }
+
+    let trail = Trail::new(Arc::clone(&store), keys.clone(), Arc::clone(clock));
+    let tester = Tester::new(registry.clone(), keys.clone(), Arc::clone(clock), config.connection_test_timeout);
+    let overlap = config.webhook_secret_overlap;
+    let admin = Admin {
+        organizations: Organizations::new(Arc::clone(&store), Arc::clone(clock), ids.clone()),
+        configs: ProviderConfigs::new(
+            Arc::clone(&store),
+            registry.clone(),
+            keys,
+            tester.clone(),
+            Arc::clone(clock),
+            overlap,
+        ),
+        routes: Routes::new(Arc::clone(&store), registry, Arc::clone(clock)),
+        tester,
+        trail: trail.clone(),
+        hub: hub.clone(),
+        propagation: Propagation::new(nodes.clone(), store, replica, Arc::clone(clock)),
+        clock: Arc::clone(clock),
+        lifecycle: lifecycle.clone(),
+    };
+    let watch = Watch { hub, nodes, clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
+    let denials = Denials::start(trail, Arc::clone(clock), lifecycle);
+    let routes = GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
+        .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
+    let server = GrpcServer::new("config-service")
+        .with_reflection(FILE_DESCRIPTOR_SET)
+        .with_auth(AuthLayer::new(Arc::new(tokens), policy()).with_observer(Arc::new(denials)));
+    lifecycle.spawn("config-service gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
+    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+    Ok(started)
+}
+
+/// Brings the schema of the store up to date. Safe to run twice and concurrently.
+///
+/// # Errors
+///
+/// One sentence that names the store and what is wrong with it.
+pub async fn migrate(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
+    let target = Target::parse(config.database_url.as_deref(), data_dir)?;
+    store::migrate(&target).await?;
+    Ok(())
+}
+
+/// Rotates the key ring over the store, or finishes a rotation that was interrupted; the service may be running.
+/// `actor` is who the audit trail names.
+///
+/// # Errors
+///
+/// One sentence; running it again goes on where it stopped.
+pub async fn rotate_keys(config: &Config, process: &Process, actor: &str) -> anyhow::Result<Rotation> {
+    let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
+    let store = store::open(&target).await?;
+    let event = system_event(process, actor, "RotateKeys");
+    Ok(sealing::rotate(&config.key_file(&process.data_dir), store.as_ref(), &process.clock, event).await?)
+}
+
+/// Makes a new store usable, and refuses one whose credentials this key ring cannot open.
+async fn establish(store: &dyn Store, keys: &Keys, process: &Process) -> anyhow::Result<()> {
+    let ring = keys.ring();
+    let establishment = Establishment {
+        epoch: process.ids.next(process.clock.now()),
+        key_ring: ring.fingerprint(),
+        event: system_event(process, "system", "EstablishStore"),
+    };
+    let standing = store.establish(&establishment).await?;
+    anyhow::ensure!(
+        standing.key_ring == ring.fingerprint(),
+        "the key ring (config_service.key_file) belongs to another store: restore the one that this store was made with"
+    );
+    for version in store.key_versions().await?.into_iter().chain([standing.key_floor]) {
+        ring.usable(version).context("the key ring (config_service.key_file) does not open what is in the store")?;
+    }
+    Ok(())
+}
+
+fn system_event(process: &Process, actor: &str, action: &str) -> Draft {
+    Draft {
+        at: process.clock.now(),
+        actor: actor.to_owned(),
+        roles: Vec::new(),
+        action: action.to_owned(),
+        organization_id: String::new(),
+        provider: String::new(),
+        outcome: OK.to_owned(),
+        changes: Vec::new(),
+        forced: false,
+        request_id: String::new(),
+        peer: String::new(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The production engine.
+//!
+//! Writers follow one another by the row lock on `meta`. Every read that needs more than one statement runs in a
+//! repeatable-read transaction. The SQL keeps to what distributed PostgreSQL runs: no sequences, no advisory locks.
+
+mod audit;
+mod configs;
+mod keys;
+mod nodes;
+mod organizations;
+mod routing;
+mod rows;
+mod watch;
+mod writing;
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{OpenError, migrations};
+
+/// Connections of one replica: callers, the hub, and the snapshots that are being streamed.
+const CONNECTIONS: u32 = 16;
+/// How long to wait for a connection before the store counts as not available.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A read transaction that sees one moment.
+const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The store on a server. Clones share it.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects to a server whose schema is up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which names the server as `place`.
+    pub async fn open(url: &str, place: &str) -> Result<Self, OpenError> {
+        let unreachable = |source| OpenError::Unreachable { place: place.to_owned(), source };
+        let pool = connect(url, place).await?;
+        let latest: Option<i64> = match sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&pool)
+            .await
+        {
+            Ok(latest) => latest,
+            Err(error) if is_undefined_table(&error) => None,
+            Err(error) => return Err(unreachable(error)),
+        };
+        if latest < Some(migrations::latest()) {
+            return Err(OpenError::Outdated { place: place.to_owned() });
+        }
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to date. Safe to run twice and concurrently.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which names the server as `place`.
+    pub async fn migrate(url: &str, place: &str) -> Result<(), OpenError> {
+        let pool = connect(url, place).await?;
+        let migrated = migrations::postgres().run(&pool).await;
+        pool.close().await;
+        migrated.map_err(|source| OpenError::Migration { place: place.to_owned(), source })
+    }
+}
+
+async fn connect(url: &str, place: &str) -> Result<PgPool, OpenError> {
+    let unreachable = |source| OpenError::Unreachable { place: place.to_owned(), source };
+    let options = PgConnectOptions::from_str(url).map_err(unreachable)?.application_name("switchboard config-service");
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await
+        .map_err(unreachable)
+}
+
+/// `undefined_table` (PostgreSQL error codes, class 42).
+fn is_undefined_table(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42P01")
+}

@@ -1,0 +1,10 @@
+//! The program as people run it, and the workspace as its plan wants it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod arrows;
+mod demo;
+mod program;
+mod start_errors;
+mod tidiness;
+mod up;

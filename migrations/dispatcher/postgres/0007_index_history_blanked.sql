@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY message_history_blanked ON message_history (created_at) WHERE body = '' AND content = '';
