@@ -1,6 +1,7 @@
 //! From settings to a running service.
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -31,7 +32,7 @@ use crate::{
     Config,
     api::{DeliveryStatus, Messages, policy},
     history::{self, History},
-    outbound::{Lanes, Limits},
+    outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
     prepare::AdRules,
     reconcile::{Policy, Reconciler},
     resolver::{Freshness, Resolver},
@@ -66,14 +67,14 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
     let history = History::start(store, lifecycle);
 
-    let lanes = Arc::new(Lanes::new(Limits {
+    let limits = Limits {
         concurrency: config.account_concurrency.max(1),
         queue: config.account_queue,
         queue_wait: config.queue_wait,
         send_timeout: config.send_timeout,
-        rate: config.account_rate,
         breaker: (&config.breaker).into(),
-    }));
+    };
+    let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
     let channel = client::channel(&config.config_service_url, token).context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
         node_id: config
@@ -120,6 +121,18 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
     Ok(started)
+}
+
+/// The rate of the vendor accounts: shared where there is a Redis to share it.
+fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate>> {
+    Ok(match (NonZeroU32::new(config.account_rate), redis_url) {
+        (None, _) => Arc::new(Unlimited),
+        (Some(rate), None) => Arc::new(LocalRate::new(rate)),
+        (Some(rate), Some(url)) => {
+            let shared = SharedRate::new(url, rate);
+            Arc::new(shared.context("redis_url is not an address: use redis://HOST:PORT, for example")?)
+        }
+    })
 }
 
 /// Brings the history's schema up to date. Safe to run twice and by several at once.

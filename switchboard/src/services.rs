@@ -1,5 +1,7 @@
 //! One service in this process, until a signal.
 
+use std::pin::pin;
+
 use anyhow::Context as _;
 use switchboard_providers::Registry;
 use switchboard_runtime::{lifecycle::Lifecycle, process::Started, telemetry, tls};
@@ -42,11 +44,27 @@ pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle)
 pub async fn run(service: Service, settings: &Settings) -> anyhow::Result<()> {
     prepare(settings)?;
     let lifecycle = Lifecycle::new();
-    if let Err(error) = start(service, settings, &lifecycle).await {
-        lifecycle.stop_now();
-        return Err(error);
+    until_signal(&lifecycle, start(service, settings, &lifecycle)).await.map(|_| ())
+}
+
+/// Starts something and runs until a signal, or until it fails; returns what was started, for what must end last. A
+/// signal also ends a start that takes long.
+pub(crate) async fn until_signal<T>(
+    lifecycle: &Lifecycle,
+    start: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<Option<T>> {
+    let mut ended = pin!(lifecycle.run_until_signal());
+    let started = tokio::select! {
+        ended = &mut ended => return ended.map(|()| None),
+        started = start => started,
+    };
+    match started {
+        Ok(started) => ended.await.map(|()| Some(started)),
+        Err(error) => {
+            lifecycle.stop_now();
+            Err(error)
+        }
     }
-    lifecycle.run_until_signal().await
 }
 
 /// What every process that serves needs before anything else.
@@ -62,14 +80,21 @@ pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
 /// When an address is taken.
 pub async fn run_vendors(settings: &Settings, webhooks: Option<&str>) -> anyhow::Result<()> {
     prepare(settings)?;
+    let lifecycle = Lifecycle::new();
+    let started = until_signal(&lifecycle, begin_vendors(settings, webhooks)).await?;
+    if let Some(vendors) = started {
+        vendors.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn begin_vendors(settings: &Settings, webhooks: Option<&str>) -> anyhow::Result<VendorSim> {
     let sim = start_vendors(settings).await?;
     if let Some(url) = webhooks {
         send_callbacks_to(&sim, url)?;
     }
     output::line(format_args!("CloudMsg  {}\nSendTalk  {}", sim.cloudmsg_url(), sim.sendtalk_url()))?;
-    Lifecycle::new().run_until_signal().await?;
-    sim.shutdown().await;
-    Ok(())
+    Ok(sim)
 }
 
 pub(crate) async fn start_vendors(settings: &Settings) -> anyhow::Result<VendorSim> {

@@ -21,6 +21,7 @@ use super::{
     BreakerSettings, Outgoing,
     breaker::Breaker,
     pace::Pace,
+    rate::Rate,
     stack::{Call, Stack, stack},
 };
 
@@ -35,8 +36,6 @@ pub struct Limits {
     pub queue_wait: Duration,
     /// How long a call may take; then its outcome is in doubt.
     pub send_timeout: Duration,
-    /// Calls a second; 0: as many as the concurrency allows.
-    pub rate: u32,
     /// When the account is left alone.
     pub breaker: BreakerSettings,
 }
@@ -53,6 +52,9 @@ struct Shared {
     provider_code: &'static str,
     limits: Limits,
     stack: Stack,
+    rate: Arc<dyn Rate>,
+    /// The account's name where the rate is kept.
+    rate_key: String,
     pace: Pace,
     /// Places in the queue and under way together.
     places: Arc<Semaphore>,
@@ -81,7 +83,7 @@ impl Lane {
     ///
     /// When none came free in time.
     pub async fn admit(&self, deadline: Option<Instant>) -> Result<Admitted, Overloaded> {
-        let Shared { limits, stack, places, provider_code, pace } = &*self.shared;
+        let Shared { limits, stack, places, provider_code, rate, rate_key, .. } = &*self.shared;
         let overloaded = || {
             metrics::counter!("switchboard_sends_shed_total", "provider" => *provider_code).increment(1);
             Overloaded { retry_after: limits.queue_wait.max(Duration::from_secs(1)) }
@@ -91,7 +93,7 @@ impl Lane {
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let mut stack = stack.clone();
         let ready = async {
-            pace.turn().await;
+            rate.turn(rate_key).await;
             stack.ready().await.is_ok()
         };
         if !tokio::time::timeout_at(until, ready).await.unwrap_or(false) {
@@ -111,7 +113,7 @@ impl Lane {
             let failure = Failure::new(FailureCode::ProviderThrottled, "", detail, true);
             return Err(LookUpError { failure, retry_after: Some(rest) });
         }
-        self.shared.pace.turn().await;
+        self.shared.rate.turn(&self.shared.rate_key).await;
         let answer = self.provider.look_up(what, at).await;
         if let Err(LookUpError { retry_after: Some(pause), .. }) = &answer {
             self.shared.pace.pause(*pause);
@@ -163,13 +165,14 @@ fn left_alone(rest: Duration) -> SendOutcome {
 /// outlive the entries that use them.
 pub struct Lanes {
     limits: Limits,
+    rate: Arc<dyn Rate>,
     lanes: Mutex<HashMap<(&'static str, String), Arc<Shared>>>,
 }
 
 impl Lanes {
-    /// None yet; each will have these limits.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, lanes: Mutex::default() }
+    /// None yet; each will have these limits and this rate.
+    pub fn new(limits: Limits, rate: Arc<dyn Rate>) -> Self {
+        Self { limits, rate, lanes: Mutex::default() }
     }
 
     /// The lane of an account, with the client that its credentials open.
@@ -183,7 +186,9 @@ impl Lanes {
                     Breaker::new(provider_code, account, &self.limits.breaker, self.limits.concurrency),
                     &self.limits,
                 ),
-                pace: Pace::new(self.limits.rate),
+                rate: Arc::clone(&self.rate),
+                rate_key: format!("{provider_code}:{account}"),
+                pace: Pace::default(),
                 places: Arc::new(Semaphore::new(self.limits.concurrency.saturating_add(self.limits.queue))),
             })
         });

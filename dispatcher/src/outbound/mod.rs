@@ -8,8 +8,10 @@ mod breaker;
 mod lane;
 mod outgoing;
 mod pace;
+mod rate;
 mod stack;
 
 pub use breaker::BreakerSettings;
 pub use lane::{Admitted, Lane, Lanes, Limits, Overloaded};
 pub use outgoing::{NotSendable, Outgoing};
+pub use rate::{LocalRate, Rate, SharedRate, Unlimited};

@@ -20,7 +20,7 @@ pub struct Needs {
     pub provider_ids: Vec<(String, String)>,
     /// Requests by organisation and request id.
     pub request_ids: Vec<(String, String)>,
-    /// Parked reports by the vendor's id: for messages that learn it now.
+    /// Parked reports by the vendor's id: for messages that may learn it now.
     pub parked: Vec<String>,
 }
 
@@ -46,12 +46,17 @@ impl Needs {
                         needs.provider_ids.push((update.provider.clone(), update.report.provider_message_id.clone()));
                     } else {
                         needs.message_ids.push(update.client_reference.clone());
+                        needs.parked.push(update.report.provider_message_id.clone());
                     }
                 }
             }
         }
-        needs.message_ids.sort_unstable();
-        needs.message_ids.dedup();
+        for ids in [&mut needs.message_ids, &mut needs.parked] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        // What came without the vendor's id can never be matched by it.
+        needs.parked.retain(|id| !id.is_empty());
         needs
     }
 }
@@ -307,6 +312,8 @@ impl Ledger {
             let key = scoped_key(&update, None);
             if self.keys.insert(key.clone()) {
                 self.effects.event_keys.push((key, String::new(), update.at));
+                // The answer that makes it known may come later in the same batch.
+                self.know_parked(update.clone());
                 self.effects.park.push(update);
                 return reported(StatusOutcome::Parked, "", None);
             }
@@ -321,7 +328,10 @@ impl Ledger {
             return reported(StatusOutcome::Duplicate, &message_id, Some(status));
         }
         self.effects.event_keys.push((key, message_id.clone(), update.at));
-        let (applied, status) = self.apply_report(&message_id, &update);
+        let applied = self.apply_report(&message_id, &update);
+        // The message may have learned the vendor's id just now.
+        self.unpark(&message_id, update.at);
+        let status = self.messages.get(&message_id).map_or(status, |entry| entry.message.state.status());
         let outcome = match applied {
             Applied::Moved | Applied::Unknown => StatusOutcome::Applied,
             Applied::Stale | Applied::Conflict => StatusOutcome::Stale,
@@ -330,7 +340,7 @@ impl Ledger {
         Written::Reported { outcome, message_id, status: Some(status), fallback }
     }
 
-    fn apply_report(&mut self, message_id: &str, update: &StatusUpdate) -> (Applied, Status) {
+    fn apply_report(&mut self, message_id: &str, update: &StatusUpdate) -> Applied {
         let applied = match self.messages.get_mut(message_id) {
             Some(entry) => entry.message.report(&update.report, update.at),
             None => Applied::Stale,
@@ -340,8 +350,7 @@ impl Ledger {
             // Nothing new was learned, so nobody has to look earlier than planned.
             Applied::Stale | Applied::Conflict | Applied::Unknown => self.mark(message_id),
         }
-        let status = self.messages.get(message_id).map_or(Status::Requested, |e| e.message.state.status());
-        (applied, status)
+        applied
     }
 
     /// Applies reports that came before the message was known by the vendor's id.
@@ -351,7 +360,9 @@ impl Ledger {
         let Some(waiting) = self.parked.remove(&receipt.provider_message_id) else { return };
         for mut update in waiting {
             let Some(entry) = self.messages.get(message_id) else { return };
-            if speaks_for(&update, &entry.message) {
+            // Our reference wins over the vendor's id: what names another message is not about this one.
+            let meant = update.client_reference.is_empty() || update.client_reference == message_id;
+            if meant && speaks_for(&update, &entry.message) {
                 self.effects.unpark.push(scoped_key(&update, None));
                 let key = scoped_key(&update, Some(&entry.message));
                 if self.keys.insert(key.clone()) {

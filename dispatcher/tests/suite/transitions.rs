@@ -23,6 +23,7 @@ fn report(status: Option<ReportedStatus>, seconds: i64) -> Fact {
         provider_status: format!("{status:?}"),
         failure: (status == Some(Failed)).then(|| failure(FailureCode::RecipientBlocked)),
         occur_time: at(seconds),
+        fallback: String::new(),
     })
 }
 

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use switchboard_config_service::KeyRing;
+use switchboard_config_service::sealing::KeyRing;
 use switchboard_runtime::{Clock as _, SystemClock, lifecycle::Lifecycle};
 
 use crate::{output, services::prepare, settings::Settings};
+
+/// Who rotates, in the audit trail: whoever may read the key ring file.
+const ACTOR: &str = "switchboard keys rotate";
 
 /// Makes a key ring, unless there is one.
 ///
@@ -27,7 +30,11 @@ pub fn generate(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<()
 pub async fn rotate(settings: &Settings) -> anyhow::Result<()> {
     prepare(settings)?;
     let process = settings.process(&Lifecycle::new());
-    let rotation = switchboard_config_service::rotate_keys(&settings.config_service, &process).await?;
-    output::line(rotation)?;
+    let rotation = switchboard_config_service::rotate_keys(&settings.config_service, &process, ACTOR).await?;
+    let resumed = if rotation.resumed { ", finishing one that was interrupted" } else { "" };
+    output::line(format_args!(
+        "key {} seals now; {} records wrapped anew{resumed}; back the key ring up again",
+        rotation.current, rotation.rewrapped
+    ))?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{output, services::prepare, settings::Settings};
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     prepare(settings)?;
     let process = settings.process(&Lifecycle::new());
-    switchboard_config_service::migrate(&settings.config_service, &process)
+    switchboard_config_service::migrate(&settings.config_service, &settings.data_dir)
         .await
         .context("the database of config-service")?;
     output::line("config-service: up to date")?;

@@ -24,6 +24,12 @@ use crate::{
     up::{Stack, seed},
 };
 
+const LEGEND: &str = "\
+Each message is shown with its timeline, as it grows:
+  RECORDED  committed to the history; only now is the vendor called
+  ACCEPTED  the vendor has it
+  REPORTED  the vendor said more in a callback, whose signature the gateway has verified";
+
 /// How long the whole of it may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -77,6 +83,7 @@ async fn show(settings: Settings, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         stack.vendors.cloudmsg_url(),
         stack.vendors.sendtalk_url(),
     ))?;
+    line(LEGEND)?;
     let results = scenes::play(&stack).await?;
     stack.vendors.shutdown().await;
 
@@ -95,7 +102,7 @@ async fn show(settings: Settings, lifecycle: &Lifecycle) -> anyhow::Result<()> {
             verdict,
         ]
     });
-    table(["organisation", "kind", "vendor", "status", "took", ""], rows.collect(), "")?;
+    table(["organisation", "kind", "vendor", "status", "until its result", ""], rows.collect(), "")?;
     let wrong = results.iter().filter(|result| result.complaint.is_some()).count();
     if wrong > 0 {
         anyhow::bail!("{wrong} of {} messages did not end as expected", results.len());

@@ -14,7 +14,7 @@ pub(crate) use stack::Stack;
 use switchboard_runtime::lifecycle::Lifecycle;
 
 use crate::{
-    services::prepare,
+    services::{prepare, until_signal},
     settings::{Flags, Settings},
 };
 
@@ -27,22 +27,16 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = Settings::load(flags, &[("log.filter", "warn")])?;
     prepare(&settings)?;
     let lifecycle = Lifecycle::new();
-    let stack = Stack::start(settings, &lifecycle).await?;
-    let ready = async {
-        seed(&stack).await?;
-        banner::print(&stack)
-    };
-    let ended = tokio::select! {
-        prepared = ready => match prepared {
-            Ok(()) => lifecycle.run_until_signal().await,
-            Err(error) => {
-                lifecycle.stop_now();
-                Err(error)
-            }
-        },
-        // A signal, or a service that has died, before everything is ready.
-        ended = lifecycle.run_until_signal() => ended,
-    };
-    stack.vendors.shutdown().await;
-    ended
+    let started = until_signal(&lifecycle, begin(settings, &lifecycle)).await?;
+    if let Some(stack) = started {
+        stack.vendors.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn begin(settings: Settings, lifecycle: &Lifecycle) -> anyhow::Result<Stack> {
+    let stack = Stack::start(settings, lifecycle).await?;
+    seed(&stack).await?;
+    banner::print(&stack)?;
+    Ok(stack)
 }

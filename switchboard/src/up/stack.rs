@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
+use switchboard_config_service::sealing::KeyRing;
 use switchboard_proto::config::v1::GetPropagationRequest;
 use switchboard_runtime::{
     Clock as _, SystemClock,
@@ -45,7 +46,7 @@ impl Stack {
         Tokens::generate_file(&tokens_file)?;
         let tokens = TokenFile::read(&tokens_file)?;
         let key_file = settings.config_service.key_file(&settings.data_dir);
-        switchboard_config_service::KeyRing::generate(&key_file, SystemClock.now())?;
+        KeyRing::generate(&key_file, SystemClock.now())?;
 
         let vendors = start_vendors(&settings).await?;
         let elsewhere = settings.providers.iter().filter(|(_, vendor)| !vendor.base_url.is_empty());

@@ -99,6 +99,7 @@ pub fn report(provider_message_id: &str, status: ReportedStatus, seconds: i64) -
             provider_status: format!("{status:?}"),
             failure: failed.then(|| failure(FailureCode::RecipientUnreachable)),
             occur_time: at(seconds),
+            fallback: String::new(),
         },
         at: at(seconds + 1),
     }
@@ -146,7 +147,8 @@ pub fn word(written: &Written) -> &'static str {
         Written::Recorded => "recorded",
         Written::Existing(_) => "existing",
         Written::RequestIdReused { .. } => "reused",
-        Written::Settled(_) => "settled",
+        Written::Settled { .. } => "settled",
+        Written::ClaimLost => "claim lost",
         Written::Missing => "missing",
         Written::Reported { .. } => "reported",
     }

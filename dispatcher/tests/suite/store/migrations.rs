@@ -76,7 +76,7 @@ async fn rows_of_the_history_before_this_one_are_read_and_listed() {
 async fn rows_of_the_history_before_this_one_are_never_sent_again() {
     let engine = legacy().await;
     let store = SqliteStore::open(&engine.path(), RECONCILE_AFTER).await.unwrap();
-    assert!(store.due(at(1_000_000_000), 100).await.unwrap().is_empty(), "nobody looks after them");
+    assert!(store.claim_due(at(1_000_000_000), 100).await.unwrap().is_empty(), "nobody looks after them");
     let message = store.message("old-1").await.unwrap().unwrap();
     assert!(matches!(message.content, Content::Archived { .. }));
     assert!(Outgoing::try_from(&message).is_err());

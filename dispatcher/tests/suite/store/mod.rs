@@ -71,6 +71,7 @@ conformance! {
         a_report_is_parked_across_a_restart
         a_parked_report_meets_a_message_known_by_another_report
         a_parked_report_of_another_account_is_never_applied
+        a_parked_report_that_names_another_message_is_not_applied
     }
     ownership {
         another_account_is_refused_and_does_not_use_up_the_event
@@ -91,6 +92,18 @@ conformance! {
         a_final_message_is_never_due
         a_move_puts_the_time_off
         the_longest_due_come_first_and_no_more_than_asked_for
+        a_claim_puts_the_message_off_further_each_time
+        two_claimants_never_get_the_same_claim
+        a_claimed_mms_brings_its_images
+        only_the_holder_of_the_last_claim_may_send_again_and_only_once
+        what_has_moved_since_the_claim_is_not_sent_again
+    }
+    fallback {
+        an_alimtalk_that_fails_makes_its_text_once
+        the_text_is_the_vendors_job_where_the_vendor_does_it
+        a_text_is_owed_when_the_vendor_never_had_the_alimtalk
+        nothing_is_owed_while_the_outcome_is_open
+        a_text_whose_parent_could_not_be_written_is_made_when_the_event_comes_again
     }
     failures {
         a_commit_that_fails_leaves_nothing

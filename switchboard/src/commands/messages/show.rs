@@ -87,7 +87,7 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    pub(crate) const HEADER: &'static str = "  time (KST)     event            status       vendor";
+    pub(crate) const HEADER: &'static str = "  time (KST)     event            status       vendor     what was said";
 
     /// Rows for the events that have not been shown yet.
     pub(crate) fn news(&mut self, message: &Message) -> Vec<String> {

@@ -79,7 +79,7 @@ pub async fn a_failed_batch_is_told_to_everyone_and_the_writer_goes_on(engine: i
         assert!(matches!(result, Err(HistoryError::Unavailable)));
     }
     engine.mend_updates().await;
-    assert_eq!(settle().await.unwrap().state.status(), Status::Queued);
+    assert_eq!(settle().await.unwrap().message.state.status(), Status::Queued);
     assert!(matches!(history.record(new("m2")).await, Ok(Recorded::New)));
     drop(history);
     lifecycle.shutdown().await.unwrap();

@@ -2,6 +2,7 @@
 
 pub mod due;
 pub mod failures;
+pub mod fallback;
 pub mod idempotency;
 pub mod listing;
 pub mod ownership;

@@ -13,7 +13,7 @@ use crate::store::{
 
 fn settled(written: &Written) -> &Message {
     match written {
-        Written::Settled(message) => message,
+        Written::Settled { message, .. } => message,
         _ => panic!("not settled"),
     }
 }
@@ -107,4 +107,17 @@ pub async fn a_parked_report_of_another_account_is_never_applied(engine: impl En
     commit(&*store, accepted("m1", "v1", 2)).await;
     assert_eq!(stored(&*store, "m1").await.state.status(), Status::Queued);
     assert_eq!(tell(&*store, report("v1", Delivered, 1)).await, (StatusOutcome::Applied, Some(Status::Delivered)));
+}
+
+pub async fn a_parked_report_that_names_another_message_is_not_applied(engine: impl Engine) {
+    let store = engine.open().await;
+    commit(&*store, record(message("m1"))).await;
+    for theirs in ["v1", ""] {
+        let strange = report_for("somebody else's", theirs, Delivered, 1);
+        assert_eq!(tell(&*store, strange).await, (StatusOutcome::Parked, None));
+    }
+    let without_id = StatusUpdate { event_key: "by reference".to_owned(), ..report_for("m1", "", Sent, 2) };
+    assert_eq!(tell(&*store, without_id).await, (StatusOutcome::Applied, Some(Status::Sent)));
+    commit(&*store, accepted("m1", "v1", 3)).await;
+    assert_eq!(stored(&*store, "m1").await.state.status(), Status::Sent);
 }

@@ -94,6 +94,7 @@ pub async fn every_field_of_an_alimtalk_is_read_back(engine: impl Engine) {
             subject: "안내".to_owned(),
             text: "배송 시작".to_owned(),
             lms: true,
+            by_vendor: true,
         }),
     });
     let alimtalk = Message { channel: Channel::Alimtalk, sender: String::new(), content, ..full() };
