@@ -71,8 +71,12 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     hub.start(Retention(config.change_retention), readiness.register("configuration store"), lifecycle);
     if matches!(target, Target::Postgres(_)) {
         // A file has one replica: there is nobody to tell.
-        let reports =
-            Reports { nodes: nodes.clone(), store: Arc::clone(&store), replica: replica.clone(), clock: Arc::clone(clock) };
+        let reports = Reports {
+            nodes: nodes.clone(),
+            store: Arc::clone(&store),
+            replica: replica.clone(),
+            clock: Arc::clone(clock),
+        };
         reports.start(lifecycle);
     }
 

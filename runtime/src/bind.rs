@@ -29,14 +29,12 @@ pub struct BindError {
 /// # Errors
 /// [`BindError`], one sentence for the operator.
 pub async fn bind(name: &str, key: &str, address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| BindError {
-            name: name.to_owned(),
-            key: key.to_owned(),
-            address,
-            source,
-        })
+    TcpListener::bind(address).await.map_err(|source| BindError {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        address,
+        source,
+    })
 }
 
 fn reason(error: &io::Error) -> String {
@@ -63,18 +61,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_names_setting_address_and_remedy() {
-        let taken = bind(
-            "the dispatcher",
-            "dispatcher.listen",
-            ([127, 0, 0, 1], 0).into(),
-        )
-        .await
-        .unwrap();
+        let taken = bind("the dispatcher", "dispatcher.listen", ([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = taken.local_addr().unwrap();
-        let error = bind("the dispatcher", "dispatcher.listen", address)
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = bind("the dispatcher", "dispatcher.listen", address).await.unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
@@ -86,16 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_of_another_machine_is_explained() {
-        let error = bind(
-            "the gateway",
-            "webhook_gateway.listen",
-            ([192, 0, 2, 1], 0).into(),
-        )
-        .await
-        .unwrap_err();
-        assert!(
-            error.to_string().contains("does not have that address"),
-            "{error}"
-        );
+        let error = bind("the gateway", "webhook_gateway.listen", ([192, 0, 2, 1], 0).into()).await.unwrap_err();
+        assert!(error.to_string().contains("does not have that address"), "{error}");
     }
 }

@@ -29,10 +29,7 @@ impl SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where time enters the program"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place where time enters the program")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
     }
@@ -48,15 +45,12 @@ impl ManualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
-        Self {
-            microseconds: Arc::new(AtomicI64::new(now.timestamp_micros())),
-        }
+        Self { microseconds: Arc::new(AtomicI64::new(now.timestamp_micros())) }
     }
 
     /// Moves to `now`, which may lie in the past.
     pub fn set(&self, now: DateTime<Utc>) {
-        self.microseconds
-            .store(now.timestamp_micros(), Ordering::SeqCst);
+        self.microseconds.store(now.timestamp_micros(), Ordering::SeqCst);
     }
 
     /// Moves on by `step`; a negative step moves back.
@@ -74,8 +68,7 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.microseconds.load(Ordering::SeqCst))
-            .unwrap_or(DateTime::UNIX_EPOCH)
+        DateTime::from_timestamp_micros(self.microseconds.load(Ordering::SeqCst)).unwrap_or(DateTime::UNIX_EPOCH)
     }
 }
 

@@ -17,9 +17,7 @@ impl Ids {
     /// A fresh generator. One per process is enough.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            context: Arc::new(Mutex::new(ContextV7::new())),
-        }
+        Self { context: Arc::new(Mutex::new(ContextV7::new())) }
     }
 
     /// The next identifier, lower-case and hyphenated. An instant before 1970 counts as 1970.
@@ -64,9 +62,6 @@ mod tests {
         let now = DateTime::from_timestamp(1_700_000_000, 123_000_000).unwrap();
         let id = Uuid::parse_str(&Ids::new().next(now)).unwrap();
         assert_eq!(id.get_version_num(), 7);
-        assert_eq!(
-            id.get_timestamp().unwrap().to_unix(),
-            (1_700_000_000, 123_000_000)
-        );
+        assert_eq!(id.get_timestamp().unwrap().to_unix(), (1_700_000_000, 123_000_000));
     }
 }

@@ -36,10 +36,7 @@ impl PageToken {
     /// # Errors
     /// `INTERNAL` when the cursor cannot be written as JSON (a map with keys that are not text).
     pub fn encode(scope: &str, cursor: &impl Serialize) -> Result<String, Status> {
-        let content = Content {
-            scope: scope_digest(scope),
-            cursor,
-        };
+        let content = Content { scope: scope_digest(scope), cursor };
         let json = serde_json::to_vec(&content).map_err(|error| {
             tracing::error!(%error, "a page cursor cannot be encoded");
             Problem::new(Reason::Internal, "the page token could not be made")
@@ -59,9 +56,7 @@ impl PageToken {
             .filter(|token| token.len() <= LONGEST_TOKEN)
             .and_then(|token| URL_SAFE_NO_PAD.decode(token).ok())
             .and_then(|json| serde_json::from_slice(&json).ok())
-            .ok_or_else(|| {
-                invalid("is not a page token of this service; start again without one")
-            })?;
+            .ok_or_else(|| invalid("is not a page token of this service; start again without one"))?;
         if content.scope == scope_digest(scope) {
             Ok(Some(content.cursor))
         } else {
@@ -80,14 +75,9 @@ pub fn page_size(requested: i32, default: u32, max: u32) -> Result<u32, Status> 
     match u32::try_from(requested) {
         Ok(0) => Ok(default.min(max)),
         Ok(size) => Ok(size.min(max)),
-        Err(_) => Err(
-            Problem::new(Reason::InvalidField, "the page size is negative")
-                .field(
-                    "page_size",
-                    format!("must be 0 (for {default}) or 1 to {max}"),
-                )
-                .into(),
-        ),
+        Err(_) => Err(Problem::new(Reason::InvalidField, "the page size is negative")
+            .field("page_size", format!("must be 0 (for {default}) or 1 to {max}"))
+            .into()),
     }
 }
 
@@ -97,9 +87,7 @@ fn scope_digest(scope: &str) -> String {
 }
 
 fn invalid(description: &str) -> Status {
-    Problem::new(Reason::InvalidPageToken, "the page token cannot be used")
-        .field("page_token", description)
-        .into()
+    Problem::new(Reason::InvalidPageToken, "the page token cannot be used").field("page_token", description).into()
 }
 
 #[cfg(test)]
@@ -112,8 +100,7 @@ mod tests {
     #[test]
     fn a_token_gives_its_cursor_back() {
         let token = PageToken::encode("ListMessages?organization=a", &("id-9", 9)).unwrap();
-        let cursor: Option<Cursor> =
-            PageToken::decode("ListMessages?organization=a", &token).unwrap();
+        let cursor: Option<Cursor> = PageToken::decode("ListMessages?organization=a", &token).unwrap();
         assert_eq!(cursor, Some(("id-9".to_owned(), 9)));
     }
 
@@ -135,11 +122,7 @@ mod tests {
         let long = "A".repeat(LONGEST_TOKEN + 1);
         for garbage in ["%", "AAAA", "eyJhIjoxfQ", "한글", &other_shape, &long] {
             let error = PageToken::decode::<Cursor>("any", garbage).unwrap_err();
-            assert_eq!(
-                reason_of(&error).as_deref(),
-                Some("INVALID_PAGE_TOKEN"),
-                "{garbage}"
-            );
+            assert_eq!(reason_of(&error).as_deref(), Some("INVALID_PAGE_TOKEN"), "{garbage}");
         }
     }
 
@@ -148,9 +131,6 @@ mod tests {
         assert_eq!(page_size(0, 50, 500).unwrap(), 50);
         assert_eq!(page_size(7, 50, 500).unwrap(), 7);
         assert_eq!(page_size(i32::MAX, 50, 500).unwrap(), 500);
-        assert_eq!(
-            reason_of(&page_size(-1, 50, 500).unwrap_err()).as_deref(),
-            Some("INVALID_FIELD")
-        );
+        assert_eq!(reason_of(&page_size(-1, 50, 500).unwrap_err()).as_deref(), Some("INVALID_FIELD"));
     }
 }

@@ -48,19 +48,13 @@ pub enum PrivateFileError {
 /// # Errors
 /// [`PrivateFileError::Unreadable`], or [`PrivateFileError::Exposed`] when `mode & 0o077 != 0`.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
-    let unreadable = |source| PrivateFileError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| PrivateFileError::Unreadable { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(unreadable)?;
     // The mode of what was opened, not of what the path names by now.
     let metadata = file.metadata().map_err(unreadable)?;
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(PrivateFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(PrivateFileError::Exposed { path: path.to_owned(), mode });
     }
     // Room for all of it at once: a vector that grows leaves copies behind.
     let length = usize::try_from(metadata.len()).unwrap_or(0);
@@ -75,10 +69,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
 /// # Errors
 /// [`PrivateFileError::Unwritable`].
 pub fn create(path: &Path, content: &[u8]) -> Result<bool, PrivateFileError> {
-    create_new(path, content).map_err(|source| PrivateFileError::Unwritable {
-        path: path.to_owned(),
-        source,
-    })
+    create_new(path, content).map_err(|source| PrivateFileError::Unwritable { path: path.to_owned(), source })
 }
 
 fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
@@ -86,10 +77,7 @@ fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if path.exists() {
         return Ok(false);
     }
@@ -119,11 +107,7 @@ fn draft_beside(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -181,10 +165,7 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let error = read(&path).unwrap_err().to_string();
             assert!(error.contains(&format!("mode {mode:o}")), "{error}");
-            assert!(
-                error.ends_with(&format!("run: chmod 600 {}", path.display())),
-                "{error}"
-            );
+            assert!(error.ends_with(&format!("run: chmod 600 {}", path.display())), "{error}");
         }
     }
 }

@@ -15,10 +15,8 @@ pub use metrics_exporter_prometheus::PrometheusHandle;
 
 /// Bounds in seconds of every histogram whose name ends in `_seconds`: from half a millisecond, which a send may take,
 /// to half a minute, which a vendor may.
-const SECONDS_BUCKETS: [f64; 16] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0,
-    30.0,
-];
+const SECONDS_BUCKETS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0];
 
 /// Starts logging to standard error. A logger that is in place already (in a test, say) stays.
 ///
@@ -67,40 +65,24 @@ mod tests {
     #[test]
     fn logging_can_be_started_again() {
         init(&LogConfig::default()).unwrap();
-        let json = LogConfig {
-            format: LogFormat::Json,
-            ..LogConfig::default()
-        };
+        let json = LogConfig { format: LogFormat::Json, ..LogConfig::default() };
         init(&json).unwrap();
     }
 
     #[test]
     fn a_filter_that_makes_no_sense_names_the_setting() {
-        let config = LogConfig {
-            filter: "a=b=c".to_owned(),
-            ..LogConfig::default()
-        };
+        let config = LogConfig { filter: "a=b=c".to_owned(), ..LogConfig::default() };
         let error = init(&config).unwrap_err().to_string();
-        assert!(
-            error.contains("log.filter") && error.contains("a=b=c"),
-            "{error}"
-        );
+        assert!(error.contains("log.filter") && error.contains("a=b=c"), "{error}");
     }
 
     #[test]
     fn everyone_gets_the_same_recorder_with_histograms_in_seconds() {
         let handles: Vec<_> = (0..4).map(|_| std::thread::spawn(metrics)).collect();
-        let handles: Vec<_> = handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap().unwrap())
-            .collect();
+        let handles: Vec<_> = handles.into_iter().map(|handle| handle.join().unwrap().unwrap()).collect();
         ::metrics::histogram!("runtime_probe_seconds").record(0.002);
         for handle in handles {
-            assert!(
-                handle
-                    .render()
-                    .contains("runtime_probe_seconds_bucket{le=\"0.0025\"} 1")
-            );
+            assert!(handle.render().contains("runtime_probe_seconds_bucket{le=\"0.0025\"} 1"));
         }
     }
 }

@@ -70,11 +70,7 @@ pub trait WatchSink: Send + Sync + 'static {
     /// # Errors
     ///
     /// Why it cannot be used; then nothing has changed, and config-service is told.
-    fn replace_all(
-        &self,
-        entries: Vec<OrganizationEntry>,
-        position: &Position,
-    ) -> Result<(), Refused>;
+    fn replace_all(&self, entries: Vec<OrganizationEntry>, position: &Position) -> Result<(), Refused>;
 
     /// Applies a change: the organisation's new entry, or none because it was deleted.
     ///
@@ -115,17 +111,8 @@ pub fn spawn(
     lifecycle: &Lifecycle,
     check: Check,
 ) -> Arc<WatchStatus> {
-    let status = Arc::new(WatchStatus::new(
-        subscriber.resume_from.clone(),
-        subscriber.settings.silence(),
-    ));
-    let watch = Watch {
-        subscriber,
-        channel,
-        sink,
-        status: Arc::clone(&status),
-        check,
-    };
+    let status = Arc::new(WatchStatus::new(subscriber.resume_from.clone(), subscriber.settings.silence()));
+    let watch = Watch { subscriber, channel, sink, status: Arc::clone(&status), check };
     let draining = lifecycle.draining();
     lifecycle.spawn("config watch", async move {
         draining.run_until_cancelled(watch.run()).await;
@@ -147,7 +134,10 @@ impl Watch {
     async fn run(&self) {
         let settings = &self.subscriber.settings;
         let mut delays = settings.delays();
-        self.lost("not connected to config-service yet");
+        // A node without content has said so by registering its check.
+        if self.status.position().is_some() {
+            self.lost("not connected to config-service yet");
+        }
         loop {
             let mut live = false;
             let end = session::run(self, &mut live).await;
@@ -177,22 +167,16 @@ impl Watch {
     fn lost(&self, why: &str) {
         self.status.disconnected();
         match self.status.position() {
-            Some(position) => self
-                .check
-                .degraded(format!("using revision {} while {why}", position.revision)),
+            Some(position) => self.check.degraded(format!("using revision {} while {why}", position.revision)),
             None => self.check.not_ready(format!("no configuration yet: {why}")),
         }
         self.report();
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a gauge is a float, and revisions stay far below 2^52"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and revisions stay far below 2^52")]
     fn report(&self) {
         let connected = if self.status.is_connected() { 1.0 } else { 0.0 };
-        metrics::gauge!("switchboard_config_watch_connected", "node_kind" => self.kind())
-            .set(connected);
+        metrics::gauge!("switchboard_config_watch_connected", "node_kind" => self.kind()).set(connected);
         metrics::gauge!("switchboard_config_watch_revision", "node_kind" => self.kind())
             .set(self.status.revision() as f64);
     }

@@ -18,9 +18,7 @@ const LONGEST_DURATION: i64 = 315_576_000_000;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum OutOfRange {
     /// Not between the years 1 and 9999, or its nanoseconds not between 0 and 999,999,999.
-    #[error(
-        "the instant ({seconds} s, {nanos} ns) is out of range: years 0001 to 9999, nanoseconds 0 to 999999999"
-    )]
+    #[error("the instant ({seconds} s, {nanos} ns) is out of range: years 0001 to 9999, nanoseconds 0 to 999999999")]
     Timestamp {
         /// Seconds since 1970.
         seconds: i64,
@@ -28,9 +26,7 @@ pub enum OutOfRange {
         nanos: i32,
     },
     /// Negative, longer than 10,000 years, or its nanoseconds not between 0 and 999,999,999.
-    #[error(
-        "the duration ({seconds} s, {nanos} ns) is out of range: zero to 10000 years, not negative"
-    )]
+    #[error("the duration ({seconds} s, {nanos} ns) is out of range: zero to 10000 years, not negative")]
     Duration {
         /// Whole seconds.
         seconds: i64,
@@ -82,21 +78,15 @@ pub fn to_std_duration(duration: &prost_types::Duration) -> Result<Duration, Out
 #[must_use]
 pub fn from_std_duration(duration: Duration) -> prost_types::Duration {
     match i64::try_from(duration.as_secs()) {
-        Ok(seconds) if seconds < LONGEST_DURATION => prost_types::Duration {
-            seconds,
-            nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
-        },
-        _ => prost_types::Duration {
-            seconds: LONGEST_DURATION,
-            nanos: 0,
-        },
+        Ok(seconds) if seconds < LONGEST_DURATION => {
+            prost_types::Duration { seconds, nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0) }
+        }
+        _ => prost_types::Duration { seconds: LONGEST_DURATION, nanos: 0 },
     }
 }
 
 fn nanoseconds(nanos: i32) -> Option<u32> {
-    u32::try_from(nanos)
-        .ok()
-        .filter(|nanos| *nanos < 1_000_000_000)
+    u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)
 }
 
 #[cfg(test)]
@@ -105,13 +95,9 @@ mod tests {
 
     #[test]
     fn instants_come_back_as_they_went() {
-        for (seconds, nanos) in [
-            (0, 0),
-            (1_700_000_000, 123_456_000),
-            (-1, 999_999_000),
-            (FIRST_SECOND, 0),
-            (LAST_SECOND, 999_999_999),
-        ] {
+        for (seconds, nanos) in
+            [(0, 0), (1_700_000_000, 123_456_000), (-1, 999_999_000), (FIRST_SECOND, 0), (LAST_SECOND, 999_999_999)]
+        {
             let instant = DateTime::from_timestamp(seconds, nanos).unwrap();
             assert_eq!(from_timestamp(&to_timestamp(instant)), Ok(instant));
         }
@@ -119,13 +105,9 @@ mod tests {
 
     #[test]
     fn instants_out_of_range_say_so() {
-        for (seconds, nanos) in [
-            (LAST_SECOND + 1, 0),
-            (FIRST_SECOND - 1, 0),
-            (0, -1),
-            (0, 1_000_000_000),
-            (i64::MAX, 0),
-        ] {
+        for (seconds, nanos) in
+            [(LAST_SECOND + 1, 0), (FIRST_SECOND - 1, 0), (0, -1), (0, 1_000_000_000), (i64::MAX, 0)]
+        {
             let error = from_timestamp(&Timestamp { seconds, nanos }).unwrap_err();
             assert!(error.to_string().contains("out of range"), "{error}");
         }

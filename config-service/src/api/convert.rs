@@ -160,7 +160,7 @@ pub(super) fn connection_failure(failure: &Failure) -> proto::ConnectionFailure 
     }
 }
 
-pub(super) fn test_report(report: TestReport, connection_test_token: String) -> proto::TestConnectionResponse {
+pub(super) fn test_report(report: &TestReport, connection_test_token: String) -> proto::TestConnectionResponse {
     proto::TestConnectionResponse {
         ok: report.result.is_ok(),
         latency: Some(from_std_duration(report.latency)),

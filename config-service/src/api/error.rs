@@ -26,9 +26,9 @@ pub(super) fn status(error: Error) -> Status {
                 .fields(shape.0.into_iter().map(|violation| (format!("credentials.{}", violation.key), violation.en)))
                 .localized_ko(korean.join("\n"))
         }
-        Error::ProviderUnknown { provider, known } => {
-            problem.metadata("provider", provider).localized_ko(format!("알 수 없는 업체입니다. 사용할 수 있는 업체: {known}"))
-        }
+        Error::ProviderUnknown { provider, known } => problem
+            .metadata("provider", provider)
+            .localized_ko(format!("알 수 없는 업체입니다. 사용할 수 있는 업체: {known}")),
         Error::ChannelUnsupported { provider, channel } => problem
             .metadata("provider", provider.as_str())
             .metadata("channel", channel)
@@ -37,10 +37,9 @@ pub(super) fn status(error: Error) -> Status {
             .metadata("code", failure.code.as_str())
             .metadata("provider_code", failure.provider_code.as_str())
             .localized_ko(test_failed(&failure)),
-        Error::ConnectionTestToken(_) => {
-            problem.localized_ko("연결 테스트 결과가 만료되었거나 입력한 정보와 다릅니다. 연결 테스트를 다시 실행하세요.")
-        }
-        Error::Store(error) => return store_status(error, problem),
+        Error::ConnectionTestToken(_) => problem
+            .localized_ko("연결 테스트 결과가 만료되었거나 입력한 정보와 다릅니다. 연결 테스트를 다시 실행하세요."),
+        Error::Store(error) => return store_status(&error, problem),
         Error::Sealing(error) => {
             tracing::error!(%error, "credentials cannot be sealed or opened");
             Problem::new(Reason::Internal, "the stored credentials cannot be used: ask the operators of this system")
@@ -51,11 +50,11 @@ pub(super) fn status(error: Error) -> Status {
 }
 
 /// What a caller sees of what the store refuses; of what a driver says only that it is not available.
-fn store_status(error: StoreError, problem: Problem) -> Status {
-    let problem = match &error {
-        StoreError::OrganizationExists { organization_id } => problem
-            .metadata("organization_id", organization_id.as_str())
-            .localized_ko("이미 있는 기관 ID입니다."),
+fn store_status(error: &StoreError, problem: Problem) -> Status {
+    let problem = match error {
+        StoreError::OrganizationExists { organization_id } => {
+            problem.metadata("organization_id", organization_id.as_str()).localized_ko("이미 있는 기관 ID입니다.")
+        }
         StoreError::OrganizationNotFound { organization_id } => {
             problem.metadata("organization_id", organization_id.as_str()).localized_ko("기관을 찾을 수 없습니다.")
         }
@@ -65,9 +64,9 @@ fn store_status(error: StoreError, problem: Problem) -> Status {
         StoreError::ConfigNotFound { provider } => problem
             .metadata("provider", provider.as_str())
             .localized_ko(format!("{provider} 연동 정보가 없습니다. 먼저 등록하세요.")),
-        StoreError::VersionConflict { current } => problem.metadata("current_version", current.to_string()).localized_ko(
-            "다른 사용자가 먼저 변경했습니다. 최신 정보를 다시 불러온 뒤 시도하세요.",
-        ),
+        StoreError::VersionConflict { current } => problem
+            .metadata("current_version", current.to_string())
+            .localized_ko("다른 사용자가 먼저 변경했습니다. 최신 정보를 다시 불러온 뒤 시도하세요."),
         StoreError::ConfirmationMismatch => {
             problem.localized_ko("입력한 기관 이름이 일치하지 않습니다. 기관 이름을 정확히 입력하세요.")
         }
@@ -76,10 +75,8 @@ fn store_status(error: StoreError, problem: Problem) -> Status {
             .metadata("used_by", uses.join(","))
             .localized_ko(format!("{provider} 업체로 발송 중입니다. 먼저 다른 업체로 전환한 뒤 삭제하세요.")),
         StoreError::KeyOutdated { .. } | StoreError::Unavailable(_) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the configuration store failed");
-            problem
-                .retry_after(LATER)
-                .localized_ko("설정 저장소를 사용할 수 없습니다. 잠시 후 다시 시도하세요.")
+            tracing::error!(error = error as &dyn std::error::Error, "the configuration store failed");
+            problem.retry_after(LATER).localized_ko("설정 저장소를 사용할 수 없습니다. 잠시 후 다시 시도하세요.")
         }
         StoreError::Inconsistent(_) => {
             tracing::error!(%error, "the configuration store holds something that makes no sense");
@@ -91,7 +88,9 @@ fn store_status(error: StoreError, problem: Problem) -> Status {
 
 fn test_failed(failure: &Failure) -> String {
     let what = match failure.code {
-        FailureCode::CredentialsRejected => "업체가 인증 정보를 거부했거나 계정이 정지되었습니다. 키와 계정 상태를 확인하세요.",
+        FailureCode::CredentialsRejected => {
+            "업체가 인증 정보를 거부했거나 계정이 정지되었습니다. 키와 계정 상태를 확인하세요."
+        }
         FailureCode::InsufficientBalance => "업체 계정의 잔액이 부족합니다.",
         FailureCode::ProviderThrottled => "업체가 요청이 너무 많다고 응답했습니다. 잠시 후 다시 시도하세요.",
         FailureCode::ProviderUnavailable => "업체에 연결할 수 없습니다. 잠시 후 다시 시도하세요.",

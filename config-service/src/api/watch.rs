@@ -90,11 +90,8 @@ impl ConfigWatchService for Watch {
         let caller = caller(&request)?;
         let organization_id = request.into_inner().organization_id;
         authorize(&caller, &organization_id)?;
-        let kind = if caller.principal.has_any(&[Role::Dispatcher]) {
-            NodeKind::Dispatcher
-        } else {
-            NodeKind::WebhookGateway
-        };
+        let kind =
+            if caller.principal.has_any(&[Role::Dispatcher]) { NodeKind::Dispatcher } else { NodeKind::WebhookGateway };
         let (entry, position) = self.hub.resolve(&organization_id).await.map_err(|error| status(error.into()))?;
         Ok(Response::new(proto::ResolveOrganizationResponse {
             entry: entry.and_then(|entry| convert::changed(&entry, kind, self.clock.now())),

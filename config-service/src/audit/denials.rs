@@ -33,8 +33,7 @@ impl Denials {
     pub fn start(trail: Trail, clock: SharedClock, lifecycle: &Lifecycle) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let overflow = Arc::new(AtomicU64::new(0));
-        let writer =
-            Writer { trail, waiting, overflow: Arc::clone(&overflow), clock: Arc::clone(&clock) };
+        let writer = Writer { trail, waiting, overflow: Arc::clone(&overflow), clock: Arc::clone(&clock) };
         let draining = lifecycle.draining();
         lifecycle.spawn("denied calls to the audit trail", async move {
             writer.run(draining).await;

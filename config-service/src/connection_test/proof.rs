@@ -91,13 +91,12 @@ mod tests {
         let ring = KeyRing::fresh(DateTime::UNIX_EPOCH).unwrap();
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let token = issue(&ring, "acme", "cloudmsg", &credentials("a"), now);
-        let check_at = |org, provider, secret: &str, at| {
-            check(&token, &ring, org, provider, &credentials(secret), at)
-        };
+        let check_at = |org, provider, secret: &str, at| check(&token, &ring, org, provider, &credentials(secret), at);
         assert_eq!(check_at("acme", "cloudmsg", "a", now), Ok(()));
         assert_eq!(check_at("acme", "cloudmsg", "a", now + VALIDITY - TimeDelta::microseconds(1)), Ok(()));
         assert!(check_at("acme", "cloudmsg", "a", now + VALIDITY).unwrap_err().contains("expired"));
-        for (org, provider, secret) in [("acm", "cloudmsg", "a"), ("acme", "sendtalk", "a"), ("acme", "cloudmsg", "b")] {
+        for (org, provider, secret) in [("acm", "cloudmsg", "a"), ("acme", "sendtalk", "a"), ("acme", "cloudmsg", "b")]
+        {
             assert!(check_at(org, provider, secret, now).unwrap_err().contains("other credentials"));
         }
         let stranger = KeyRing::fresh(DateTime::UNIX_EPOCH).unwrap();

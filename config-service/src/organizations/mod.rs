@@ -37,7 +37,8 @@ impl OrganizationId {
         if starts_well && id.len() <= LONGEST_ID && id.bytes().all(|byte| allowed(byte) || byte == b'-') {
             return Ok(Self(id.to_owned()));
         }
-        let rule = "must be 1 to 64 of a-z, 0-9 and -, starting with a letter or digit; leave it empty to have one made";
+        let rule =
+            "must be 1 to 64 of a-z, 0-9 and -, starting with a letter or digit; leave it empty to have one made";
         Err(Violation::new("organization_id", rule))
     }
 

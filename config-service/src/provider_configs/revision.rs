@@ -101,7 +101,9 @@ pub(crate) fn validate(form: &Form, credentials: &Credentials) -> Result<(), Cre
         let label = form.field(key).map(|field| field.label.ko).unwrap_or_default();
         violations.push(FormViolation {
             key: key.to_owned(),
-            ko: format!("{label}: 올바른 발신번호가 아닙니다. 010-1234-5678, 02-123-4567, 1588-1234 형식으로 입력하세요."),
+            ko: format!(
+                "{label}: 올바른 발신번호가 아닙니다. 010-1234-5678, 02-123-4567, 1588-1234 형식으로 입력하세요."
+            ),
             en: error.to_string(),
         });
     }
@@ -133,7 +135,9 @@ fn replaced(
     }));
     let is_current = |old: &ReplacedSecret| {
         use secrecy::ExposeSecret as _;
-        current.as_ref().is_some_and(|(account, secret)| *account == old.account && secret == old.secret.expose_secret())
+        current
+            .as_ref()
+            .is_some_and(|(account, secret)| *account == old.account && secret == old.secret.expose_secret())
     };
     replaced.retain(|old| old.expires_at > now && !is_current(old));
     replaced
@@ -215,8 +219,7 @@ mod tests {
     #[test]
     fn a_required_field_cannot_be_removed() {
         let before = first();
-        let error =
-            Revision::next(&form(), &before.secrets, &before.fields, &given(&[("secret_key", "")]), DAY, at(1));
+        let error = Revision::next(&form(), &before.secrets, &before.fields, &given(&[("secret_key", "")]), DAY, at(1));
         assert_eq!(error.unwrap_err().0[0].key, "secret_key");
     }
 

@@ -169,10 +169,7 @@ impl ProviderConfigs {
             return Err(StoreError::VersionConflict { current: stored.config.version }.into());
         }
         let secrets = self.keys.open(&stored.binding(), &stored.sealed)?;
-        let overlap = Overlap {
-            duration: update.overlap.unwrap_or(self.overlap),
-            explicit: update.overlap.is_some(),
-        };
+        let overlap = Overlap { duration: update.overlap.unwrap_or(self.overlap), explicit: update.overlap.is_some() };
         let fields = &stored.config.fields;
         let revision = Revision::next(&form, &secrets, fields, &update.credentials.given, overlap, self.clock.now())
             .map_err(Error::CredentialsShape)?;
@@ -203,10 +200,7 @@ impl ProviderConfigs {
         let changes = stored.config.fields.iter().map(|state| self.removal(&attempt.provider, state)).collect();
         let change = attempt.change(self.clock.now(), changes);
         let (organization_id, provider) = (&attempt.organization_id, &attempt.provider);
-        Ok(self
-            .store
-            .remove_config(organization_id, provider, delete.version, &delete.confirmed_name, change)
-            .await?)
+        Ok(self.store.remove_config(organization_id, provider, delete.version, &delete.confirmed_name, change).await?)
     }
 
     /// The stored credentials, opened.
@@ -230,12 +224,7 @@ impl ProviderConfigs {
     }
 
     /// The proof that the vendor takes the credentials: the caller's token, or a test now; none by force.
-    async fn tested(
-        &self,
-        attempt: &Attempt,
-        changed: &ChangedCredentials,
-        result: &Credentials,
-    ) -> Result<(), Error> {
+    async fn tested(&self, attempt: &Attempt, changed: &ChangedCredentials, result: &Credentials) -> Result<(), Error> {
         let (organization_id, provider) = (&attempt.organization_id, &attempt.provider);
         if attempt.forced {
             return Ok(());

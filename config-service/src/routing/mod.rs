@@ -48,8 +48,7 @@ impl Routing {
 
     /// The fields that send something to `provider`; empty when nothing does.
     pub fn uses_of(&self, provider: &str) -> Vec<&'static str> {
-        let mut uses: Vec<_> =
-            self.named().filter(|(_, named)| *named == provider).map(|(field, _)| field).collect();
+        let mut uses: Vec<_> = self.named().filter(|(_, named)| *named == provider).map(|(field, _)| field).collect();
         uses.dedup();
         uses
     }

@@ -105,11 +105,7 @@ fn encrypt(key: &KeyBytes, aad: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     sealed.extend(nonce);
     sealed.extend(plain);
     let tag = key
-        .seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(aad),
-            sealed.get_mut(NONCE_LEN..)?,
-        )
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), sealed.get_mut(NONCE_LEN..)?)
         .ok()?;
     sealed.extend(tag.as_ref());
     Some(sealed)

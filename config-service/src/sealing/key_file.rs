@@ -100,10 +100,9 @@ impl KeyRing {
         let mut keys = BTreeMap::new();
         for entry in content.keys {
             let key = match (entry.key, entry.retired_at) {
-                (Some(material), None) => Key::Usable {
-                    bytes: material.0,
-                    created_at: entry.created_at.unwrap_or_default(),
-                },
+                (Some(material), None) => {
+                    Key::Usable { bytes: material.0, created_at: entry.created_at.unwrap_or_default() }
+                }
                 (None, Some(retired_at)) => Key::Retired { retired_at },
                 _ => return Err(nonsense("a key is neither usable nor retired")),
             };
@@ -136,17 +135,11 @@ impl KeyRing {
                 Entry { version: *version, key: None, created_at: None, retired_at: Some(*retired_at) }
             }
         });
-        let content = Content {
-            format: FORMAT,
-            root: Material(self.root.clone()),
-            current: self.current,
-            keys: keys.collect(),
-        };
+        let content =
+            Content { format: FORMAT, root: Material(self.root.clone()), current: self.current, keys: keys.collect() };
         let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
-        serde_json::to_writer_pretty(&mut *bytes, &content).map_err(|error| KeyFileError::Unwritable {
-            path: path.to_owned(),
-            source: io::Error::other(error),
-        })?;
+        serde_json::to_writer_pretty(&mut *bytes, &content)
+            .map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), source: io::Error::other(error) })?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -170,7 +163,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Holds the key ring file against another rotation, until dropped or until the process ends.
 pub(super) fn lock(path: &Path) -> Result<File, KeyFileError> {
     let locked = || {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock"))?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock"))?;
         file.lock()?;
         Ok(file)
     };

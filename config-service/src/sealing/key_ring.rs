@@ -45,10 +45,7 @@ impl Purpose {
 #[derive(Clone)]
 pub(super) enum Key {
     /// Opens, and seals if it is the current one.
-    Usable {
-        bytes: KeyBytes,
-        created_at: DateTime<Utc>,
-    },
+    Usable { bytes: KeyBytes, created_at: DateTime<Utc> },
     /// Its material is gone.
     Retired { retired_at: DateTime<Utc> },
 }
@@ -124,9 +121,7 @@ impl KeyRing {
     pub(super) fn key(&self, version: u32) -> Result<&KeyBytes, SealError> {
         match self.keys.get(&version) {
             Some(Key::Usable { bytes, .. }) => Ok(bytes),
-            Some(Key::Retired { retired_at }) => {
-                Err(SealError::RetiredKey { version, retired_at: *retired_at })
-            }
+            Some(Key::Retired { retired_at }) => Err(SealError::RetiredKey { version, retired_at: *retired_at }),
             None => Err(SealError::UnknownKey { version }),
         }
     }
@@ -135,9 +130,7 @@ impl KeyRing {
     pub fn derive(&self, purpose: Purpose) -> Zeroizing<[u8; KEY_BYTES]> {
         let mut derived = Zeroizing::new([0; KEY_BYTES]);
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"switchboard key ring").extract(&*self.root);
-        let filled = prk
-            .expand(&[purpose.label()], hkdf::HKDF_SHA256)
-            .and_then(|okm| okm.fill(derived.as_mut_slice()));
+        let filled = prk.expand(&[purpose.label()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(derived.as_mut_slice()));
         // 32 bytes are what HKDF-SHA256 gives in one block: it cannot refuse them.
         debug_assert!(filled.is_ok());
         derived

@@ -44,7 +44,9 @@ pub enum SealError {
         retired_at: DateTime<Utc>,
     },
     /// The ciphertext is not what was sealed for this row.
-    #[error("the sealed credentials of {organization_id}/{provider} do not open: they were altered or moved from another row")]
+    #[error(
+        "the sealed credentials of {organization_id}/{provider} do not open: they were altered or moved from another row"
+    )]
     Broken {
         /// The row's organisation.
         organization_id: String,

@@ -110,10 +110,7 @@ pub(super) fn read_fields(text: &str) -> Result<Vec<FieldState>, StoreError> {
             key,
             shown: document.shown,
             set_at: instant("a field", document.set_at)?,
-            previous_expires_at: document
-                .previous_expires_at
-                .map(|at| instant("a replaced secret", at))
-                .transpose()?,
+            previous_expires_at: document.previous_expires_at.map(|at| instant("a replaced secret", at)).transpose()?,
         })
     });
     states.collect()

@@ -34,9 +34,7 @@ use chrono::{DateTime, Utc};
 pub use change::{Change, Committed};
 pub use error::StoreError;
 pub use open::{OpenError, Target, migrate, open};
-pub use records::{
-    ChangeRecord, Establishment, NodeReport, Position, SealedEntry, SealedRow, SnapshotScope, Standing,
-};
+pub use records::{ChangeRecord, Establishment, NodeReport, Position, SealedEntry, SealedRow, SnapshotScope, Standing};
 
 use crate::{
     audit::{Draft, Event, EventFilter, Head},
@@ -95,11 +93,7 @@ pub trait ConfigStore: Send + Sync + 'static {
     async fn add_config(&self, config: &SealedConfig, change: Change) -> Result<Committed<ProviderConfig>>;
 
     /// Replaces a config of the version before, and makes it the primary of the routing where it says so.
-    async fn replace_config(
-        &self,
-        config: &SealedConfig,
-        change: Change,
-    ) -> Result<Committed<ProviderConfig>>;
+    async fn replace_config(&self, config: &SealedConfig, change: Change) -> Result<Committed<ProviderConfig>>;
 
     /// Deletes a config of version `expected` that nothing is routed to, when `confirmed_name` is the organisation's.
     async fn remove_config(

@@ -94,7 +94,10 @@ impl Opener {
 
     fn account(&self, stored: StoredConfig) -> Option<Account> {
         let Some(vendor) = self.registry.get(&stored.config.provider) else {
-            tracing::error!(provider = stored.config.provider, "credentials of a vendor that this version does not have");
+            tracing::error!(
+                provider = stored.config.provider,
+                "credentials of a vendor that this version does not have"
+            );
             return None;
         };
         match self.keys.open(&stored.binding(), &stored.sealed) {

@@ -237,7 +237,10 @@ impl Hub {
                 }
                 Err(error) => {
                     if !failing {
-                        tracing::error!(error = &error as &dyn std::error::Error, "the configuration store cannot be read");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "the configuration store cannot be read"
+                        );
                     }
                     failing = true;
                     check.not_ready("the configuration store cannot be read");
@@ -291,19 +294,19 @@ impl Hub {
         let mut last = 0;
         for ChangeRecord { revision, organization_id, .. } in records {
             let entry = entries.get(&organization_id).cloned().flatten();
-            self.broadcast(Arc::new(Delta { revision, organization_id, entry }));
+            self.broadcast(&Arc::new(Delta { revision, organization_id, entry }));
             last = revision;
         }
         Ok(last)
     }
 
-    fn broadcast(&self, delta: Arc<Delta>) {
+    fn broadcast(&self, delta: &Arc<Delta>) {
         let mut state = self.state();
         state.position.revision = delta.revision;
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and revisions stay far below 2^52")]
         metrics::gauge!("switchboard_config_revision").set(delta.revision as f64);
         state.queues.retain(|_, queue| {
-            let kept = queue.sender.try_send(Arc::clone(&delta));
+            let kept = queue.sender.try_send(Arc::clone(delta));
             if let Err(mpsc::error::TrySendError::Full(_)) = kept {
                 metrics::counter!("switchboard_config_subscribers_overflowed_total").increment(1);
                 let _ = queue.end.set(Ended::Lagging);

@@ -64,7 +64,9 @@ impl Propagation {
             .map(|node| node.node_id)
             .collect();
         while !pending.is_empty() && Instant::now() < deadline {
-            let news = async { tokio::select! { _ = changes.changed() => {}, () = sleep(LOOK) => {} } };
+            let news = async {
+                tokio::select! { _ = changes.changed() => {}, () = sleep(LOOK) => {} }
+            };
             let left = deadline.saturating_duration_since(Instant::now());
             if timeout(left, news).await.is_err() {
                 break;

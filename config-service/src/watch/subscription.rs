@@ -129,13 +129,7 @@ struct Progress {
 
 impl Subscription {
     /// A stream of `node` that goes on from `resume`; everything for it goes to `out`.
-    pub fn new(
-        hub: Hub,
-        node: NodeHandle,
-        kind: NodeKind,
-        resume: Resume,
-        out: mpsc::Sender<Delivery>,
-    ) -> Self {
+    pub fn new(hub: Hub, node: NodeHandle, kind: NodeKind, resume: Resume, out: mpsc::Sender<Delivery>) -> Self {
         Self { hub, node, kind, resume, out, sent: AtomicI64::new(0) }
     }
 

@@ -21,6 +21,6 @@ impl Wake for Polling {
     async fn committed(&self, _: i64) {}
 
     async fn woken(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

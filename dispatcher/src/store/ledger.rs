@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{Fingerprint, NewMessage, StatusOutcome, StatusUpdate, Write, Written};
-use crate::message::{Applied, Message, Settlement, State, Status};
+use crate::message::{Applied, Message, Settlement, State};
 
 /// What an engine has to load before the ledger can decide.
 #[derive(Debug, Default)]
@@ -165,6 +165,11 @@ impl Ledger {
         index(&mut self.by_provider_id, &message);
         let before = Before::of(&message);
         self.messages.insert(message.id.clone(), Entry { message, before, change: Change::None });
+    }
+
+    /// Whether a message is known.
+    pub fn knows(&self, message_id: &str) -> bool {
+        self.messages.contains_key(message_id)
     }
 
     /// A stored request id; its message must be known too.

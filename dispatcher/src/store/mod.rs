@@ -9,7 +9,9 @@
 
 mod backoff;
 pub mod ledger;
+pub mod postgres;
 pub mod sqlite;
+mod stored;
 mod writes;
 
 use async_trait::async_trait;

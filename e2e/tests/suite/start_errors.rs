@@ -84,12 +84,15 @@ fn a_port_that_is_taken_is_named_with_its_setting_and_the_remedy() {
 #[test]
 fn a_database_url_that_is_none_or_leads_nowhere_is_named() {
     let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "where a folder should be").unwrap();
+    let nowhere = format!("sqlite://{}/history.db", file.display());
     for (service, variable) in [
         ("DISPATCHER", "SWITCHBOARD_DISPATCHER__DATABASE_URL"),
         ("CONFIG_SERVICE", "SWITCHBOARD_CONFIG_SERVICE__DATABASE_URL"),
     ] {
         let key = format!("{}.database_url", service.to_lowercase());
-        for url in ["mysql://127.0.0.1/x", "sqlite:///nowhere/at/all.db"] {
+        for url in ["mysql://127.0.0.1/x", &nowhere] {
             let ended = program::run(alone(folder.path()).arg("up").env(variable, url));
             assert!(matches!(ended.code, Some(USAGE | FAILED)), "{url}: {}", ended.stderr);
             expect(&ended, ended.code.unwrap(), &[&key]);

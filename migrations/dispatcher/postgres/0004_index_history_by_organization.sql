@@ -1,1 +1,1 @@
-CREATE INDEX CONCURRENTLY message_history_by_organization ON message_history (organization_id, created_at DESC, id DESC);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS message_history_by_organization ON message_history (organization_id, created_at DESC, id DESC);

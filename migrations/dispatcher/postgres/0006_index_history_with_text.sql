@@ -1,1 +1,1 @@
-CREATE INDEX CONCURRENTLY message_history_with_text ON message_history (created_at) WHERE body <> '' OR content <> '';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS message_history_with_text ON message_history (created_at) WHERE body <> '' OR content <> '';

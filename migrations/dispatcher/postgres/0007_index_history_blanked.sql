@@ -1,1 +1,1 @@
-CREATE INDEX CONCURRENTLY message_history_blanked ON message_history (created_at) WHERE body = '' AND content = '';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS message_history_blanked ON message_history (created_at) WHERE body = '' AND content = '';

@@ -41,13 +41,7 @@ struct Gate {
 impl AuthLayer {
     /// A gate with this authenticator and this policy.
     pub fn new(authenticator: Arc<dyn Authenticator>, policy: Policy) -> Self {
-        Self {
-            gate: Arc::new(Gate {
-                authenticator,
-                policy,
-                observer: None,
-            }),
-        }
+        Self { gate: Arc::new(Gate { authenticator, policy, observer: None }) }
     }
 
     /// The same, with somebody who hears of every refused call.
@@ -83,11 +77,7 @@ impl AuthLayer {
 
 impl Gate {
     /// Who calls, or the refusal. `None` for a method that is open to everyone.
-    fn admit<B>(
-        &self,
-        request: &Request<B>,
-        peer: Option<SocketAddr>,
-    ) -> Result<Option<Principal>, Status> {
+    fn admit<B>(&self, request: &Request<B>, peer: Option<SocketAddr>) -> Result<Option<Principal>, Status> {
         let method = request.uri().path();
         if Policy::is_open(method) {
             return Ok(None);
@@ -102,9 +92,7 @@ impl Gate {
         let principal = self
             .authenticator
             .authenticate(token)
-            .map_err(|TokenRejected(why)| {
-                self.refuse(Problem::new(Reason::TokenInvalid, why), None, method, peer)
-            })?;
+            .map_err(|TokenRejected(why)| self.refuse(Problem::new(Reason::TokenInvalid, why), None, method, peer))?;
         let roles = self.policy.roles_for(method);
         if principal.roles.intersects(roles) {
             return Ok(Some(principal));
@@ -114,30 +102,17 @@ impl Gate {
         } else {
             format!("calling {method} needs one of the roles {roles}")
         };
-        let problem =
-            Problem::new(Reason::RoleRequired, message).metadata("roles", roles.to_string());
+        let problem = Problem::new(Reason::RoleRequired, message).metadata("roles", roles.to_string());
         Err(self.refuse(problem, Some(principal), method, peer))
     }
 
-    fn refuse(
-        &self,
-        problem: Problem,
-        principal: Option<Principal>,
-        method: &str,
-        peer: Option<SocketAddr>,
-    ) -> Status {
+    fn refuse(&self, problem: Problem, principal: Option<Principal>, method: &str, peer: Option<SocketAddr>) -> Status {
         let reason = problem.reason();
         let name = principal.as_ref().map(|principal| &*principal.name);
         tracing::info!(method, ?peer, principal = name, %reason, "call refused");
-        metrics::counter!("switchboard_calls_refused_total", "reason" => reason.as_str())
-            .increment(1);
+        metrics::counter!("switchboard_calls_refused_total", "reason" => reason.as_str()).increment(1);
         if let Some(observer) = &self.observer {
-            observer.denied(Denial {
-                principal,
-                method: method.to_owned(),
-                peer,
-                reason,
-            });
+            observer.denied(Denial { principal, method: method.to_owned(), peer, reason });
         }
         problem.into()
     }
@@ -153,20 +128,13 @@ fn bearer<B>(request: &Request<B>) -> Option<&str> {
 fn peer_of<B>(request: &Request<B>) -> Option<SocketAddr> {
     let extensions = request.extensions();
     let plain = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let tls = || {
-        extensions
-            .get::<TlsConnectInfo<TcpConnectInfo>>()?
-            .get_ref()
-            .remote_addr()
-    };
+    let tls = || extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?.get_ref().remote_addr();
     plain().or_else(tls)
 }
 
 impl fmt::Debug for AuthLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthLayer")
-            .field("policy", &self.gate.policy)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthLayer").field("policy", &self.gate.policy).finish_non_exhaustive()
     }
 }
 
@@ -174,10 +142,7 @@ impl<S> Layer<S> for AuthLayer {
     type Service = AuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService {
-            inner,
-            gate: self.gate.clone(),
-        }
+        AuthService { inner, gate: self.gate.clone() }
     }
 }
 
@@ -190,9 +155,7 @@ pub struct AuthService<S> {
 
 impl<S: fmt::Debug> fmt::Debug for AuthService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthService")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("AuthService").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 

@@ -5,10 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Role, Roles};
 
 /// Methods open to everyone: health and reflection.
-const OPEN: [&str; 2] = [
-    "/grpc.health.v1.Health/",
-    "/grpc.reflection.v1.ServerReflection/",
-];
+const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/"];
 
 /// The table of a server's methods.
 ///
@@ -26,12 +23,8 @@ pub struct Policy {
 impl Policy {
     /// A policy of rows: full method path, roles of which a caller needs one.
     pub fn new(rows: impl IntoIterator<Item = (&'static str, &'static [Role])>) -> Self {
-        let rows = rows
-            .into_iter()
-            .map(|(method, roles)| (method, Roles::from(roles)));
-        Self {
-            methods: rows.collect(),
-        }
+        let rows = rows.into_iter().map(|(method, roles)| (method, Roles::from(roles)));
+        Self { methods: rows.collect() }
     }
 
     /// The roles of which `method` needs one; none for a method that has no row.
@@ -54,9 +47,7 @@ impl Policy {
     /// The full names of the services that have a row, sorted: what a server with this policy offers.
     #[must_use]
     pub fn services(&self) -> BTreeSet<&'static str> {
-        self.methods()
-            .filter_map(|method| method.split('/').nth(1))
-            .collect()
+        self.methods().filter_map(|method| method.split('/').nth(1)).collect()
     }
 }
 
@@ -67,16 +58,8 @@ mod tests {
     #[test]
     fn health_and_reflection_are_open_and_their_like_are_not() {
         assert!(Policy::is_open("/grpc.health.v1.Health/Check"));
-        assert!(Policy::is_open(
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-        ));
-        for closed in [
-            "/grpc.health.v1.Healthy/Check",
-            "/grpc.health.v1.Health",
-            "",
-            "/",
-            "/a.B/C",
-        ] {
+        assert!(Policy::is_open("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
+        for closed in ["/grpc.health.v1.Healthy/Check", "/grpc.health.v1.Health", "", "/", "/a.B/C"] {
             assert!(!Policy::is_open(closed), "{closed}");
         }
     }
@@ -88,10 +71,7 @@ mod tests {
             ("/a.v1.B/Two", &[Role::Operator][..]),
             ("/a.v1.C/One", &[][..]),
         ]);
-        assert_eq!(
-            policy.services().into_iter().collect::<Vec<_>>(),
-            ["a.v1.B", "a.v1.C"]
-        );
+        assert_eq!(policy.services().into_iter().collect::<Vec<_>>(), ["a.v1.B", "a.v1.C"]);
         assert!(policy.roles_for("/a.v1.B/One").contains(Role::Viewer));
         assert!(policy.roles_for("/a.v1.C/One").is_empty());
     }

@@ -26,11 +26,7 @@ impl Principal {
         roles: impl IntoIterator<Item = Role>,
         organizations: Option<BTreeSet<String>>,
     ) -> Self {
-        Self {
-            name: name.into(),
-            roles: roles.into_iter().collect(),
-            organizations: organizations.map(Arc::new),
-        }
+        Self { name: name.into(), roles: roles.into_iter().collect(), organizations: organizations.map(Arc::new) }
     }
 
     /// Who made this request, as [`AuthLayer`](super::AuthLayer) found out.
@@ -38,9 +34,11 @@ impl Principal {
     /// # Errors
     /// `TOKEN_MISSING` when the request has not passed the layer.
     pub fn of<T>(request: &Request<T>) -> Result<Self, Status> {
-        request.extensions().get::<Self>().cloned().ok_or_else(|| {
-            Problem::new(Reason::TokenMissing, "the call was not authenticated").into()
-        })
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Problem::new(Reason::TokenMissing, "the call was not authenticated").into())
     }
 
     /// Whether it has at least one of `roles`.
@@ -67,9 +65,7 @@ impl Principal {
             return Ok(());
         }
         let message = format!("this token may not act for the organisation {organization_id:?}");
-        Err(Problem::new(Reason::RoleRequired, message)
-            .metadata("organization_id", organization_id)
-            .into())
+        Err(Problem::new(Reason::RoleRequired, message).metadata("organization_id", organization_id).into())
     }
 }
 

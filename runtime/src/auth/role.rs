@@ -27,9 +27,7 @@ pub enum Role {
 
 /// A name that is no role.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(
-    "unknown role {0:?}; the roles are VIEWER, OPERATOR, SUPERADMIN, AUDITOR, SENDER, DISPATCHER, WEBHOOK_GATEWAY"
-)]
+#[error("unknown role {0:?}; the roles are VIEWER, OPERATOR, SUPERADMIN, AUDITOR, SENDER, DISPATCHER, WEBHOOK_GATEWAY")]
 pub struct UnknownRole(pub String);
 
 impl Role {
@@ -69,10 +67,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == name)
-            .ok_or_else(|| UnknownRole(name.to_owned()))
+        Self::ALL.into_iter().find(|role| role.as_str() == name).ok_or_else(|| UnknownRole(name.to_owned()))
     }
 }
 
@@ -101,9 +96,7 @@ impl Roles {
 
     /// The roles, in the order of [`Role::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Role> {
-        Role::ALL
-            .into_iter()
-            .filter(move |role| self.contains(*role))
+        Role::ALL.into_iter().filter(move |role| self.contains(*role))
     }
 }
 
@@ -162,9 +155,6 @@ mod tests {
         }
         assert!(Roles::default().is_empty());
         assert!(!Roles::default().intersects(Roles::from(&Role::ALL[..])));
-        assert_eq!(
-            Roles::from_iter([Role::Sender, Role::Viewer]).to_string(),
-            "VIEWER,SENDER"
-        );
+        assert_eq!(Roles::from_iter([Role::Sender, Role::Viewer]).to_string(), "VIEWER,SENDER");
     }
 }

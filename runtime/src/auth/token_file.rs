@@ -141,21 +141,15 @@ impl TokenFile {
     /// [`TokenFileError`], one sentence for the operator.
     pub fn read(path: &Path) -> Result<Self, TokenFileError> {
         let content = private_file::read(path)?;
-        let raw: BTreeMap<String, RawEntry> =
-            serde_json::from_slice(&content).map_err(|error| TokenFileError::Shape {
-                path: path.to_owned(),
-                line: error.line(),
-                column: error.column(),
-            })?;
+        let raw: BTreeMap<String, RawEntry> = serde_json::from_slice(&content).map_err(|error| {
+            TokenFileError::Shape { path: path.to_owned(), line: error.line(), column: error.column() }
+        })?;
         let mut entries = BTreeMap::new();
         for (name, raw) in raw {
             let entry = Entry::check(path, &name, raw)?;
             entries.insert(name, entry);
         }
-        let file = Self {
-            path: path.to_owned(),
-            entries,
-        };
+        let file = Self { path: path.to_owned(), entries };
         file.refuse_shared_tokens()?;
         Ok(file)
     }
@@ -166,9 +160,7 @@ impl TokenFile {
         let mut entries = BTreeMap::new();
         for (name, role) in STANDARD_ENTRIES {
             let mut bytes = Zeroizing::new([0_u8; TOKEN_BYTES]);
-            random
-                .fill(bytes.as_mut_slice())
-                .map_err(|_| TokenFileError::Random)?;
+            random.fill(bytes.as_mut_slice()).map_err(|_| TokenFileError::Random)?;
             let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
             let roles = [role.as_str()];
             entries.insert(name, NewEntry { token, roles });
@@ -182,14 +174,11 @@ impl TokenFile {
     /// # Errors
     /// [`TokenFileError::NoEntry`] with the names there are.
     pub fn token_of(&self, name: &str) -> Result<SecretString, TokenFileError> {
-        self.entries
-            .get(name)
-            .map(|entry| entry.token.clone())
-            .ok_or_else(|| TokenFileError::NoEntry {
-                path: self.path.clone(),
-                name: name.to_owned(),
-                known: self.names().collect::<Vec<_>>().join(", "),
-            })
+        self.entries.get(name).map(|entry| entry.token.clone()).ok_or_else(|| TokenFileError::NoEntry {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })
     }
 
     /// The names of the entries, sorted.
@@ -199,9 +188,7 @@ impl TokenFile {
 
     /// Each token with its holder.
     pub(super) fn holders(&self) -> impl Iterator<Item = (&str, Principal)> {
-        self.entries
-            .values()
-            .map(|entry| (entry.token.expose_secret(), entry.principal.clone()))
+        self.entries.values().map(|entry| (entry.token.expose_secret(), entry.principal.clone()))
     }
 
     fn refuse_shared_tokens(&self) -> Result<(), TokenFileError> {
@@ -222,18 +209,11 @@ impl TokenFile {
 impl Entry {
     fn check(path: &Path, name: &str, raw: RawEntry) -> Result<Self, TokenFileError> {
         if raw.token.is_empty() || !raw.token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(TokenFileError::Token {
-                path: path.to_owned(),
-                name: name.to_owned(),
-            });
+            return Err(TokenFileError::Token { path: path.to_owned(), name: name.to_owned() });
         }
-        let roles: Result<Vec<Role>, UnknownRole> =
-            raw.roles.iter().map(|role| role.parse()).collect();
-        let roles = roles.map_err(|source| TokenFileError::Role {
-            path: path.to_owned(),
-            name: name.to_owned(),
-            source,
-        })?;
+        let roles: Result<Vec<Role>, UnknownRole> = raw.roles.iter().map(|role| role.parse()).collect();
+        let roles =
+            roles.map_err(|source| TokenFileError::Role { path: path.to_owned(), name: name.to_owned(), source })?;
         Ok(Self {
             token: SecretString::from(raw.token.as_str()),
             principal: Principal::new(name, roles, raw.organizations),
@@ -243,9 +223,6 @@ impl Entry {
 
 impl fmt::Debug for TokenFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenFile")
-            .field("path", &self.path)
-            .field("names", &self.entries.keys())
-            .finish()
+        f.debug_struct("TokenFile").field("path", &self.path).field("names", &self.entries.keys()).finish()
     }
 }

@@ -49,12 +49,8 @@ impl Tokens {
 
 impl From<&TokenFile> for Tokens {
     fn from(file: &TokenFile) -> Self {
-        let entries = file
-            .holders()
-            .map(|(token, principal)| (sha256(token), principal));
-        Self {
-            entries: entries.collect(),
-        }
+        let entries = file.holders().map(|(token, principal)| (sha256(token), principal));
+        Self { entries: entries.collect() }
     }
 }
 
@@ -70,9 +66,7 @@ impl Authenticator for Tokens {
             .ok()
             .and_then(|index| self.entries.get(index))
             .map(|(_, principal)| principal.clone())
-            .ok_or(TokenRejected(Cow::Borrowed(
-                "the bearer token is not known",
-            )))
+            .ok_or(TokenRejected(Cow::Borrowed("the bearer token is not known")))
     }
 }
 

@@ -11,9 +11,7 @@ use serde::de::{self, Visitor};
 ///
 /// # Errors
 /// When the value is a list or a section.
-pub fn secret<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<SecretString>, D::Error> {
+pub fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     let text = deserializer.deserialize_any(OptionalText)?;
     Ok(text.map(SecretString::from))
 }

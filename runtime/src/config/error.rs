@@ -19,10 +19,7 @@ impl ConfigError {
 }
 
 pub(super) fn explain(figment: &Figment, errors: figment::Error) -> ConfigError {
-    let sentences: Vec<String> = errors
-        .into_iter()
-        .map(|error| sentence(figment, &error))
-        .collect();
+    let sentences: Vec<String> = errors.into_iter().map(|error| sentence(figment, &error)).collect();
     ConfigError(sentences.join("; "))
 }
 
@@ -31,60 +28,33 @@ fn sentence(figment: &Figment, error: &figment::Error) -> String {
     match &error.kind {
         Kind::UnknownField(_, allowed) => {
             // The path ends with the unknown key itself.
-            format!(
-                "unknown setting {key}{}; allowed there: {}",
-                place(figment, &key),
-                list(allowed)
-            )
+            format!("unknown setting {key}{}; allowed there: {}", place(figment, &key), list(allowed))
         }
         Kind::MissingField(name) => {
             let key = child(&key, name);
-            format!(
-                "the setting {key} is missing; set it in the file or as {}",
-                variable(&key)
-            )
+            format!("the setting {key} is missing; set it in the file or as {}", variable(&key))
         }
-        Kind::UnknownVariant(value, allowed) => format!(
-            "the setting {key}{} is {value:?}; allowed: {}",
-            place(figment, &key),
-            list(allowed)
-        ),
-        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => format!(
-            "the setting {key}{} is {}; allowed: {}",
-            place(figment, &key),
-            plain(found),
-            expectation(expected)
-        ),
-        kind => format!(
-            "the setting {key}{} is not valid: {}",
-            place(figment, &key),
-            one_line(&kind.to_string())
-        ),
+        Kind::UnknownVariant(value, allowed) => {
+            format!("the setting {key}{} is {value:?}; allowed: {}", place(figment, &key), list(allowed))
+        }
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+            format!("the setting {key}{} is {}; allowed: {}", place(figment, &key), plain(found), expectation(expected))
+        }
+        kind => format!("the setting {key}{} is not valid: {}", place(figment, &key), one_line(&kind.to_string())),
     }
 }
 
 fn child(parent: &str, name: &str) -> String {
-    if parent.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{parent}.{name}")
-    }
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
 }
 
 /// " (from the file …)", when a layer set the key.
 fn place(figment: &Figment, key: &str) -> String {
-    figment
-        .find_metadata(key)
-        .map(|metadata| format!(" (from {})", metadata.name))
-        .unwrap_or_default()
+    figment.find_metadata(key).map(|metadata| format!(" (from {})", metadata.name)).unwrap_or_default()
 }
 
 fn list(allowed: &[&str]) -> String {
-    if allowed.is_empty() {
-        "nothing".to_owned()
-    } else {
-        allowed.join(", ")
-    }
+    if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") }
 }
 
 fn plain(found: &Actual) -> String {
@@ -105,9 +75,7 @@ fn expectation(expected: &str) -> String {
         "a duration" => "a duration such as 500ms, 30s, 5m or 24h".to_owned(),
         "a string" => "text in quotes".to_owned(),
         "a boolean" => "true or false".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "usize" => {
-            "a whole number that is not negative and not too large".to_owned()
-        }
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative and not too large".to_owned(),
         _ if expected.starts_with("struct ") => "a section with keys of its own".to_owned(),
         _ => expected.to_owned(),
     }
@@ -116,8 +84,6 @@ fn expectation(expected: &str) -> String {
 /// A parser's message without the excerpt of the source, which may hold a secret, and without line breaks.
 pub(super) fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim);
-    let lines: Vec<&str> = lines
-        .filter(|line| !line.is_empty() && !line.contains('|'))
-        .collect();
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.contains('|')).collect();
     lines.join(": ")
 }

@@ -52,8 +52,7 @@ impl Loader {
 
     /// Leaves these environment variables alone (whole names): they belong to the command line or to a test.
     pub fn ignoring<'a>(mut self, variables: impl IntoIterator<Item = &'a str>) -> Self {
-        self.ignored
-            .extend(variables.into_iter().map(str::to_owned));
+        self.ignored.extend(variables.into_iter().map(str::to_owned));
         self
     }
 
@@ -65,10 +64,8 @@ impl Loader {
     /// Adds an environment that is given, as [`Loader::env`] adds the process's.
     pub fn env_from(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         // Sorted, so that the outcome does not depend on the order in which a shell exported them.
-        let ours: BTreeMap<OsString, OsString> = variables
-            .into_iter()
-            .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
-            .collect();
+        let ours: BTreeMap<OsString, OsString> =
+            variables.into_iter().filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())).collect();
         for (name, value) in ours {
             let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
                 self.fail(ConfigError::new(format!(
@@ -82,9 +79,7 @@ impl Loader {
             }
             let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
             let place = format!("the environment variable {name}");
-            self.figment = self
-                .figment
-                .merge(Layer::single(place, &key, from_env(value)));
+            self.figment = self.figment.merge(Layer::single(place, &key, from_env(value)));
         }
         self
     }
@@ -96,9 +91,8 @@ impl Loader {
                 let place = "the command line".to_owned();
                 self.figment = self.figment.merge(Layer::single(place, key, value));
             }
-            Err(error) => self.fail(ConfigError::new(format!(
-                "the command line gives {key} a value that is not a setting: {error}"
-            ))),
+            Err(error) => self
+                .fail(ConfigError::new(format!("the command line gives {key} a value that is not a setting: {error}"))),
         }
         self
     }
@@ -111,9 +105,7 @@ impl Loader {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.figment
-            .extract_lossy()
-            .map_err(|error| explain(&self.figment, error))
+        self.figment.extract_lossy().map_err(|error| explain(&self.figment, error))
     }
 
     fn fail(&mut self, error: ConfigError) {
@@ -123,9 +115,7 @@ impl Loader {
 
 /// A value of the environment is text; only what stands in square brackets is a list of texts.
 fn from_env(text: &str) -> Value {
-    let list = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let list = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match list {
         None => Value::from(text),
         Some(items) => items
@@ -146,15 +136,9 @@ fn read(path: &Path) -> Result<Layer, ConfigError> {
         ))
     })?;
     let values = Toml::string(&text).data().map_err(|error| {
-        ConfigError::new(format!(
-            "the settings file {shown} is not valid TOML: {}",
-            one_line(&error.kind.to_string())
-        ))
+        ConfigError::new(format!("the settings file {shown} is not valid TOML: {}", one_line(&error.kind.to_string())))
     })?;
-    Ok(Layer {
-        place: format!("the file {shown}"),
-        values,
-    })
+    Ok(Layer { place: format!("the file {shown}"), values })
 }
 
 /// One layer and the place that errors about it name.

@@ -27,34 +27,23 @@ impl TokenSource {
     ///
     /// # Errors
     /// [`ConfigError`] with the key and the remedy when there is none, or when the one there is cannot be used.
-    pub fn resolve(
-        &self,
-        section: &str,
-        name: &str,
-        tokens_file: Option<&Path>,
-    ) -> Result<SecretString, ConfigError> {
+    pub fn resolve(&self, section: &str, name: &str, tokens_file: Option<&Path>) -> Result<SecretString, ConfigError> {
         let key = format!("{section}.token");
         if let Some(token) = &self.token {
             return usable(token.expose_secret(), &format!("the setting {key}"));
         }
         if let Some(path) = &self.token_file {
             let place = format!("the file {} (setting {section}.token_file)", path.display());
-            let content = private_file::read(path).map_err(|error| {
-                ConfigError::new(format!("the setting {section}.token_file: {error}"))
-            })?;
-            let text = std::str::from_utf8(&content).map_err(|_| {
-                ConfigError::new(format!("{place} is not text; put the token alone into it"))
-            })?;
+            let content = private_file::read(path)
+                .map_err(|error| ConfigError::new(format!("the setting {section}.token_file: {error}")))?;
+            let text = std::str::from_utf8(&content)
+                .map_err(|_| ConfigError::new(format!("{place} is not text; put the token alone into it")))?;
             return usable(text, &place);
         }
         if let Some(path) = tokens_file {
-            return TokenFile::read(path)
-                .and_then(|file| file.token_of(name))
-                .map_err(|error| {
-                    ConfigError::new(format!(
-                        "no {key} is set, and auth.tokens_file has none either: {error}"
-                    ))
-                });
+            return TokenFile::read(path).and_then(|file| file.token_of(name)).map_err(|error| {
+                ConfigError::new(format!("no {key} is set, and auth.tokens_file has none either: {error}"))
+            });
         }
         Err(ConfigError::new(format!(
             "no token for {section}: set {key} ({}), {key}_file, or auth.tokens_file with an entry {name:?}",
@@ -66,9 +55,7 @@ impl TokenSource {
 fn usable(token: &str, place: &str) -> Result<SecretString, ConfigError> {
     let token = token.trim();
     if token.is_empty() {
-        return Err(ConfigError::new(format!(
-            "{place} is empty; put a token there or remove it"
-        )));
+        return Err(ConfigError::new(format!("{place} is empty; put a token there or remove it")));
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ConfigError::new(format!(

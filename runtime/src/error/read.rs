@@ -11,10 +11,7 @@ use super::DOMAIN;
 /// The documented reason in a status of ours; `None` for one that a proxy or the transport made.
 #[must_use]
 pub fn reason_of(status: &Status) -> Option<String> {
-    status
-        .get_details_error_info()
-        .filter(|info| info.domain == DOMAIN)
-        .map(|info| info.reason)
+    status.get_details_error_info().filter(|info| info.domain == DOMAIN).map(|info| info.reason)
 }
 
 /// A status in one line for a person: reason, sentence, field violations, when to try again.
@@ -32,18 +29,12 @@ pub fn describe(status: &Status) -> String {
         }
         cause = error.source();
     }
-    let violations = details
-        .bad_request()
-        .map(|bad| bad.field_violations.as_slice());
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
     for violation in violations.unwrap_or_default() {
         let _ = write!(line, "; {}: {}", violation.field, violation.description);
     }
     if let Some(delay) = details.retry_info().and_then(|retry| retry.retry_delay) {
-        let _ = write!(
-            line,
-            " (try again in {})",
-            humantime::format_duration(delay)
-        );
+        let _ = write!(line, " (try again in {})", humantime::format_duration(delay));
     }
     line.replace(['\n', '\r'], " ")
 }
@@ -81,20 +72,14 @@ mod tests {
 
     #[test]
     fn a_problem_reads_back_whole() {
-        let status: Status = Problem::new(
-            Reason::VersionConflict,
-            "the routing was changed by somebody else",
-        )
-        .metadata("current_version", "7")
-        .localized_ko("다른 사용자가 먼저 변경했습니다. 최신 내용을 다시 불러오세요.")
-        .into();
+        let status: Status = Problem::new(Reason::VersionConflict, "the routing was changed by somebody else")
+            .metadata("current_version", "7")
+            .localized_ko("다른 사용자가 먼저 변경했습니다. 최신 내용을 다시 불러오세요.")
+            .into();
         assert_eq!(status.code(), Code::Aborted);
         assert_eq!(reason_of(&status).as_deref(), Some("VERSION_CONFLICT"));
         let details = status.get_error_details();
-        assert_eq!(
-            details.error_info().unwrap().metadata["current_version"],
-            "7"
-        );
+        assert_eq!(details.error_info().unwrap().metadata["current_version"], "7");
         assert_eq!(details.localized_message().unwrap().locale, "ko");
         assert!(details.retry_info().is_none());
     }
@@ -117,14 +102,7 @@ mod tests {
         let refused = std::io::Error::other("connection refused");
         let status = Status::from_error(Box::new(refused));
         assert_eq!(reason_of(&status), None);
-        assert!(
-            describe(&status).contains("connection refused"),
-            "{}",
-            describe(&status)
-        );
-        assert_eq!(
-            describe(&Status::unavailable("proxy is away")),
-            "UNAVAILABLE: proxy is away"
-        );
+        assert!(describe(&status).contains("connection refused"), "{}", describe(&status));
+        assert_eq!(describe(&Status::unavailable("proxy is away")), "UNAVAILABLE: proxy is away");
     }
 }

@@ -43,28 +43,17 @@ pub struct AuthorizedChannel {
 ///
 /// # Errors
 /// [`ClientError`] when the URL or the token cannot be used.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the caller's copy of the secret is wiped when this returns"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the caller's copy of the secret is wiped when this returns")]
 pub fn channel(url: &str, token: SecretString) -> Result<AuthorizedChannel, ClientError> {
     authorized(url, &token, KEEPALIVE)
 }
 
-fn authorized(
-    url: &str,
-    token: &SecretString,
-    keepalive: Duration,
-) -> Result<AuthorizedChannel, ClientError> {
+fn authorized(url: &str, token: &SecretString, keepalive: Duration) -> Result<AuthorizedChannel, ClientError> {
     let endpoint = endpoint(url, keepalive)?;
     let value = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
-    let mut bearer =
-        HeaderValue::from_str(&value).map_err(|_| ClientError::Token(url.to_owned()))?;
+    let mut bearer = HeaderValue::from_str(&value).map_err(|_| ClientError::Token(url.to_owned()))?;
     bearer.set_sensitive(true);
-    Ok(AuthorizedChannel {
-        channel: endpoint.connect_lazy(),
-        bearer,
-    })
+    Ok(AuthorizedChannel { channel: endpoint.connect_lazy(), bearer })
 }
 
 fn endpoint(url: &str, keepalive: Duration) -> Result<Endpoint, ClientError> {
@@ -94,9 +83,7 @@ impl Service<Request<Body>> for AuthorizedChannel {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        request
-            .headers_mut()
-            .insert(AUTHORIZATION, self.bearer.clone());
+        request.headers_mut().insert(AUTHORIZATION, self.bearer.clone());
         self.channel.call(request)
     }
 }
@@ -124,10 +111,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let silent = async {
             let (mut socket, _) = listener.accept().await.unwrap();
-            socket
-                .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
-                .await
-                .unwrap();
+            socket.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
             std::future::pending::<()>().await;
         };
         let token = SecretString::from("token");

@@ -18,11 +18,7 @@ pub(super) async fn follow(
     let mut ready = readiness.watch();
     loop {
         let serving = *ready.borrow_and_update() && !draining.is_cancelled();
-        let status = if serving {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in &names {
             reporter.set_service_status(name, status).await;
         }
@@ -33,9 +29,7 @@ pub(super) async fn follow(
     }
     draining.cancelled().await;
     for name in &names {
-        reporter
-            .set_service_status(name, ServingStatus::NotServing)
-            .await;
+        reporter.set_service_status(name, ServingStatus::NotServing).await;
         // Ends the streams of those who watch, which would otherwise hold their connection open.
         reporter.clear_service_status(name).await;
     }

@@ -32,11 +32,7 @@ impl GrpcServer {
     /// A server of this name (for logs and errors) that lets nothing through until [`with_auth`](Self::with_auth) says
     /// what.
     pub fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            descriptors: Vec::new(),
-            auth: AuthLayer::closed(),
-        }
+        Self { name, descriptors: Vec::new(), auth: AuthLayer::closed() }
     }
 
     /// Adds an encoded `FileDescriptorSet` for reflection. Of its services, those of the policy are listed.
@@ -63,9 +59,7 @@ impl GrpcServer {
         lifecycle: Lifecycle,
     ) -> anyhow::Result<()> {
         let name = self.name;
-        let address = listener
-            .local_addr()
-            .context("the listening socket has no address")?;
+        let address = listener.local_addr().context("the listening socket has no address")?;
         let services: Vec<&'static str> = self.auth.policy().services().into_iter().collect();
 
         let mut reflection = tonic_reflection::server::Builder::configure()
@@ -78,9 +72,7 @@ impl GrpcServer {
         for service in &services {
             reflection = reflection.with_service_name(*service);
         }
-        let reflection = reflection
-            .build_v1()
-            .with_context(|| format!("the descriptors of {name} cannot be read"))?;
+        let reflection = reflection.build_v1().with_context(|| format!("the descriptors of {name} cannot be read"))?;
 
         let reporter = HealthReporter::new();
         let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));

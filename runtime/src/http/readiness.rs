@@ -41,26 +41,16 @@ impl Readiness {
     /// No checks: ready.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                checks: Mutex::new(BTreeMap::new()),
-                ready: watch::Sender::new(true),
-            }),
-        }
+        Self { inner: Arc::new(Inner { checks: Mutex::new(BTreeMap::new()), ready: watch::Sender::new(true) }) }
     }
 
     /// Adds a check, not ready ("starting") until it says otherwise. The same name again is the same check.
     pub fn register(&self, name: impl Into<String>) -> Check {
         let name = name.into();
         let mut checks = self.lock();
-        checks
-            .entry(name.clone())
-            .or_insert_with(|| CheckState::NotReady("starting".to_owned()));
+        checks.entry(name.clone()).or_insert_with(|| CheckState::NotReady("starting".to_owned()));
         self.publish(&checks);
-        Check {
-            name,
-            readiness: self.clone(),
-        }
+        Check { name, readiness: self.clone() }
     }
 
     /// Whether every check is ready or degraded.
@@ -81,20 +71,13 @@ impl Readiness {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CheckState>> {
-        self.inner
-            .checks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Called with the checks still locked, so that the last one to change has the last word.
     fn publish(&self, checks: &BTreeMap<String, CheckState>) {
-        let ready = !checks
-            .values()
-            .any(|state| matches!(state, CheckState::NotReady(_)));
-        self.inner
-            .ready
-            .send_if_modified(|published| std::mem::replace(published, ready) != ready);
+        let ready = !checks.values().any(|state| matches!(state, CheckState::NotReady(_)));
+        self.inner.ready.send_if_modified(|published| std::mem::replace(published, ready) != ready);
     }
 }
 

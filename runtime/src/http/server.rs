@@ -36,24 +36,13 @@ struct ReadinessReport {
 
 /// Serves on `listener` until everything else in the process has finished, so that a draining process can still be
 /// asked how it is.
-pub fn start(
-    listener: TcpListener,
-    readiness: Readiness,
-    metrics: PrometheusHandle,
-    lifecycle: &Lifecycle,
-) {
-    let process = Process {
-        readiness,
-        metrics,
-        lifecycle: lifecycle.clone(),
-    };
+pub fn start(listener: TcpListener, readiness: Readiness, metrics: PrometheusHandle, lifecycle: &Lifecycle) {
+    let process = Process { readiness, metrics, lifecycle: lifecycle.clone() };
     lifecycle.spawn_attendant("operational HTTP server", serve(listener, process));
 }
 
 async fn serve(listener: TcpListener, process: Process) -> anyhow::Result<()> {
-    let address = listener
-        .local_addr()
-        .context("the listening socket has no address")?;
+    let address = listener.local_addr().context("the listening socket has no address")?;
     let stopped = process.lifecycle.stopped();
     let upkeep = upkeep(process.metrics.clone());
     let router = Router::new()
@@ -86,18 +75,11 @@ async fn readyz(State(process): State<Process>) -> impl IntoResponse {
         checks.insert("lifecycle".to_owned(), state);
     }
     let ready = process.readiness.is_ready() && !draining;
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ReadinessReport { ready, checks }))
 }
 
 async fn metrics(State(process): State<Process>) -> impl IntoResponse {
-    let version = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
+    let version = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (version, process.metrics.render())
 }

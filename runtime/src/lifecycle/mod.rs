@@ -213,11 +213,7 @@ impl Lifecycle {
 
     /// The first failure is the one that is reported; all are logged.
     fn failed(&self, name: &str, why: &str) {
-        error!(
-            task = name,
-            error = why,
-            "a task has died, the process ends"
-        );
+        error!(task = name, error = why, "a task has died, the process ends");
         lock(&self.inner.failure).get_or_insert_with(|| format!("{name} has died: {why}"));
         self.inner.soft.cancel();
     }

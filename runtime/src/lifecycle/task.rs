@@ -28,11 +28,7 @@ pub(super) async fn detached<F: Future>(name: &'static str, future: F) -> F::Out
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(output) => output,
         Err(panic) => {
-            error!(
-                task = name,
-                error = panic_message(&*panic),
-                "a detached task has panicked"
-            );
+            error!(task = name, error = panic_message(&*panic), "a detached task has panicked");
             resume_unwind(panic)
         }
     }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use switchboard_proto::config::v1::{
     Ack, Change, Hello, Nack, OrganizationEntry, SnapshotBegin, WatchRequest, WatchResponse,
-    config_watch_service_client::ConfigWatchServiceClient, watch_request::Request,
-    watch_response::Response,
+    config_watch_service_client::ConfigWatchServiceClient, watch_request::Request, watch_response::Response,
 };
 use tokio::{
     sync::mpsc,
@@ -51,20 +50,13 @@ pub(super) async fn run(watch: &Watch, live: &mut bool) -> End {
     if outbox.try_send(hello).is_err() {
         return End::Protocol("the hello found no room");
     }
-    let mut client =
-        ConfigWatchServiceClient::new(watch.channel.clone()).max_decoding_message_size(16 << 20);
+    let mut client = ConfigWatchServiceClient::new(watch.channel.clone()).max_decoding_message_size(16 << 20);
     let mut stream = match timeout(silence, client.watch(ReceiverStream::new(requests))).await {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) => return End::Unreachable(describe(&status)),
         Err(_) => return End::Silent(silence),
     };
-    let mut session = Session {
-        watch,
-        outbox,
-        snapshot: None,
-        acked: 0,
-        live,
-    };
+    let mut session = Session { watch, outbox, snapshot: None, acked: 0, live };
     loop {
         let response = match timeout(silence, stream.message()).await {
             Ok(Ok(Some(response))) => response,
@@ -92,16 +84,12 @@ fn hello(watch: &Watch) -> WatchRequest {
         resume_revision: position.as_ref().map_or(0, |position| position.revision),
         resume_epoch: position.map(|position| position.epoch).unwrap_or_default(),
     };
-    WatchRequest {
-        request: Some(Request::Hello(hello)),
-    }
+    WatchRequest { request: Some(Request::Hello(hello)) }
 }
 
 /// Lets a refusal go out before the stream is dropped.
 async fn linger(mut stream: Streaming<WatchResponse>) {
-    let drained = timeout(LINGER, async {
-        while let Ok(Some(_)) = stream.message().await {}
-    });
+    let drained = timeout(LINGER, async { while let Ok(Some(_)) = stream.message().await {} });
     if drained.await.is_err() {
         tracing::debug!("config-service kept the stream open after a refusal");
     }
@@ -127,10 +115,7 @@ impl Session<'_> {
         match response.response {
             Some(Response::SnapshotBegin(begin)) => {
                 let room = usize::try_from(begin.entry_count).unwrap_or(0).min(ROOM);
-                self.snapshot = Some(Snapshot {
-                    begin,
-                    entries: Vec::with_capacity(room),
-                });
+                self.snapshot = Some(Snapshot { begin, entries: Vec::with_capacity(room) });
                 Ok(())
             }
             Some(Response::Entries(part)) => match &mut self.snapshot {
@@ -144,9 +129,7 @@ impl Session<'_> {
                 Some(snapshot) if snapshot.begin.revision == end.revision => self.replace(snapshot),
                 _ => Err(End::Protocol("the end of a snapshot that did not begin")),
             },
-            Some(Response::Change(_)) if self.snapshot.is_some() => {
-                Err(End::Protocol("a change inside a snapshot"))
-            }
+            Some(Response::Change(_)) if self.snapshot.is_some() => Err(End::Protocol("a change inside a snapshot")),
             Some(Response::Change(change)) => self.change(change),
             Some(Response::Heartbeat(heartbeat)) => self.heartbeat(heartbeat.epoch),
             // A kind of response that a newer config-service knows: it shows that the stream is alive.
@@ -157,52 +140,25 @@ impl Session<'_> {
     /// Replaces everything, unless that would lose what is there for something older or for nothing at all.
     fn replace(&mut self, snapshot: Snapshot) -> Result<(), End> {
         let Snapshot { begin, entries } = snapshot;
-        let refused = |why: String| End::Refused {
-            revision: begin.revision,
-            why,
-        };
+        let refused = |why: String| End::Refused { revision: begin.revision, why };
         if i64::try_from(entries.len()) != Ok(begin.entry_count) {
-            return Err(refused(format!(
-                "{} entries were announced and {} came",
-                begin.entry_count,
-                entries.len()
-            )));
+            return Err(refused(format!("{} entries were announced and {} came", begin.entry_count, entries.len())));
         }
         let now = self.watch.status.position();
-        let same_epoch = now
-            .as_ref()
-            .is_none_or(|position| position.epoch == begin.epoch);
+        let same_epoch = now.as_ref().is_none_or(|position| position.epoch == begin.epoch);
         if same_epoch && entries.is_empty() && !self.watch.sink.is_empty() {
-            return Err(refused(
-                "an empty snapshot without a new epoch does not replace what is there".to_owned(),
-            ));
+            return Err(refused("an empty snapshot without a new epoch does not replace what is there".to_owned()));
         }
-        if let Some(position) =
-            now.filter(|position| same_epoch && begin.revision < position.revision)
-        {
-            return Err(refused(format!(
-                "this node has already applied revision {}",
-                position.revision
-            )));
+        if let Some(position) = now.filter(|position| same_epoch && begin.revision < position.revision) {
+            return Err(refused(format!("this node has already applied revision {}", position.revision)));
         }
         let count = entries.len();
-        let position = Position {
-            revision: begin.revision,
-            epoch: begin.epoch,
-        };
+        let position = Position { revision: begin.revision, epoch: begin.epoch };
         self.watch
             .sink
             .replace_all(entries, &position)
-            .map_err(|why| End::Refused {
-                revision: position.revision,
-                why: why.0,
-            })?;
-        tracing::info!(
-            kind = self.watch.kind(),
-            revision = position.revision,
-            entries = count,
-            "snapshot applied"
-        );
+            .map_err(|why| End::Refused { revision: position.revision, why: why.0 })?;
+        tracing::info!(kind = self.watch.kind(), revision = position.revision, entries = count, "snapshot applied");
         self.watch.status.moved_to(position);
         self.in_step();
         self.ack();
@@ -221,10 +177,7 @@ impl Session<'_> {
         }
         let organization_id = change.organization_id.clone();
         let applied = self.watch.sink.apply(change);
-        self.watch.status.moved_to(Position {
-            revision,
-            ..position
-        });
+        self.watch.status.moved_to(Position { revision, ..position });
         self.in_step();
         match applied {
             Ok(()) => self.ack(),
@@ -259,9 +212,7 @@ impl Session<'_> {
     /// Tells config-service how far this node is, if it does not know.
     fn ack(&mut self) {
         let revision = self.watch.status.revision();
-        let request = WatchRequest {
-            request: Some(Request::Ack(Ack { revision })),
-        };
+        let request = WatchRequest { request: Some(Request::Ack(Ack { revision })) };
         if revision > self.acked && self.outbox.try_send(request).is_ok() {
             self.acked = revision;
         }
@@ -269,17 +220,8 @@ impl Session<'_> {
 
     fn refuse(&mut self, revision: i64, why: &str) {
         metrics::counter!("switchboard_config_watch_refused_total", "node_kind" => self.watch.kind()).increment(1);
-        let nack = Nack {
-            revision,
-            reason: why.to_owned(),
-        };
-        if self
-            .outbox
-            .try_send(WatchRequest {
-                request: Some(Request::Nack(nack)),
-            })
-            .is_ok()
-        {
+        let nack = Nack { revision, reason: why.to_owned() };
+        if self.outbox.try_send(WatchRequest { request: Some(Request::Nack(nack)) }).is_ok() {
             self.acked = self.acked.max(revision);
         }
     }

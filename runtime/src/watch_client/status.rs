@@ -45,10 +45,7 @@ impl WatchStatus {
 
     /// Whether the stream is proven healthy: it is in step, and something came over it less than three heartbeats ago.
     pub fn is_healthy(&self, now: Instant) -> bool {
-        self.is_connected()
-            && self
-                .last_heard()
-                .is_some_and(|heard| now.duration_since(heard) < self.silence)
+        self.is_connected() && self.last_heard().is_some_and(|heard| now.duration_since(heard) < self.silence)
     }
 
     /// Whether a stream is open that has brought this node into step.
@@ -69,15 +66,11 @@ impl WatchStatus {
 
     /// The last revision applied, and its epoch.
     pub fn position(&self) -> Option<Position> {
-        self.position
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn heard(&self, now: Instant) {
-        let micros =
-            u64::try_from(now.duration_since(self.started).as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(now.duration_since(self.started).as_micros()).unwrap_or(u64::MAX);
         self.last_heard.store(micros.max(1), Ordering::Release);
     }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use switchboard_proto::config::v1::{
-    Heartbeat, Hello, ResolveOrganizationRequest, ResolveOrganizationResponse, SnapshotBegin,
-    SnapshotEnd, SnapshotEntries, WatchRequest, WatchResponse,
+    Heartbeat, Hello, ResolveOrganizationRequest, ResolveOrganizationResponse, SnapshotBegin, SnapshotEnd,
+    SnapshotEntries, WatchRequest, WatchResponse,
     config_watch_service_server::{ConfigWatchService, ConfigWatchServiceServer},
     watch_request::Request as Asked,
     watch_response::Response as Answer,
@@ -31,52 +31,31 @@ struct Stream {
 
 impl Stream {
     fn say(&self, answer: Answer) {
-        self.responses
-            .send(Ok(WatchResponse {
-                response: Some(answer),
-            }))
-            .unwrap();
+        self.responses.send(Ok(WatchResponse { response: Some(answer) })).unwrap();
     }
 
     fn snapshot(&self, revision: i64, epoch: &str, organizations: &[&str]) {
         let entries: Vec<_> = organizations.iter().map(|id| entry(id, revision)).collect();
         let entry_count = i64::try_from(entries.len()).unwrap();
-        self.say(Answer::SnapshotBegin(SnapshotBegin {
-            revision,
-            epoch: epoch.to_owned(),
-            entry_count,
-        }));
+        self.say(Answer::SnapshotBegin(SnapshotBegin { revision, epoch: epoch.to_owned(), entry_count }));
         for entry in entries {
-            self.say(Answer::Entries(SnapshotEntries {
-                entries: vec![entry],
-            }));
+            self.say(Answer::Entries(SnapshotEntries { entries: vec![entry] }));
         }
         self.say(Answer::SnapshotEnd(SnapshotEnd { revision }));
     }
 
     fn change(&self, revision: i64, organization: &str, deleted: bool) {
         let entry = (!deleted).then(|| entry(organization, revision));
-        self.say(Answer::Change(Change {
-            revision,
-            organization_id: organization.to_owned(),
-            entry,
-        }));
+        self.say(Answer::Change(Change { revision, organization_id: organization.to_owned(), entry }));
     }
 
     fn heartbeat(&self, revision: i64, epoch: &str) {
-        self.say(Answer::Heartbeat(Heartbeat {
-            revision,
-            epoch: epoch.to_owned(),
-        }));
+        self.say(Answer::Heartbeat(Heartbeat { revision, epoch: epoch.to_owned() }));
     }
 
     /// What the node says next: `Ok` an ack, `Err` a nack.
     async fn answer(&mut self) -> Result<i64, (i64, String)> {
-        let request = timeout(PATIENCE, self.requests.message())
-            .await
-            .expect("an answer in time")
-            .unwrap()
-            .unwrap();
+        let request = timeout(PATIENCE, self.requests.message()).await.expect("an answer in time").unwrap().unwrap();
         match request.request.unwrap() {
             Asked::Ack(ack) => Ok(ack.revision),
             Asked::Nack(nack) => Err((nack.revision, nack.reason)),
@@ -86,11 +65,7 @@ impl Stream {
 }
 
 fn entry(organization: &str, revision: i64) -> OrganizationEntry {
-    OrganizationEntry {
-        organization_id: organization.to_owned(),
-        revision,
-        ..OrganizationEntry::default()
-    }
+    OrganizationEntry { organization_id: organization.to_owned(), revision, ..OrganizationEntry::default() }
 }
 
 struct Server(mpsc::UnboundedSender<Stream>);
@@ -99,26 +74,13 @@ struct Server(mpsc::UnboundedSender<Stream>);
 impl ConfigWatchService for Server {
     type WatchStream = UnboundedReceiverStream<Result<WatchResponse, Status>>;
 
-    async fn watch(
-        &self,
-        request: Request<Streaming<WatchRequest>>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
         let mut requests = request.into_inner();
-        let Some(Asked::Hello(hello)) = requests
-            .message()
-            .await?
-            .and_then(|request| request.request)
-        else {
+        let Some(Asked::Hello(hello)) = requests.message().await?.and_then(|request| request.request) else {
             return Err(Status::invalid_argument("the first request is a hello"));
         };
         let (responses, stream) = mpsc::unbounded_channel();
-        self.0
-            .send(Stream {
-                hello,
-                requests,
-                responses,
-            })
-            .map_err(|_| Status::unavailable("the test is over"))?;
+        self.0.send(Stream { hello, requests, responses }).map_err(|_| Status::unavailable("the test is over"))?;
         Ok(Response::new(UnboundedReceiverStream::new(stream)))
     }
 
@@ -136,21 +98,13 @@ struct Cache(Mutex<BTreeMap<String, i64>>);
 
 impl Cache {
     fn content(&self) -> Vec<(String, i64)> {
-        self.0
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(id, revision)| (id.clone(), *revision))
-            .collect()
+        self.0.lock().unwrap().iter().map(|(id, revision)| (id.clone(), *revision)).collect()
     }
 }
 
 impl WatchSink for Cache {
     fn replace_all(&self, entries: Vec<OrganizationEntry>, _: &Position) -> Result<(), Refused> {
-        *self.0.lock().unwrap() = entries
-            .into_iter()
-            .map(|entry| (entry.organization_id, entry.revision))
-            .collect();
+        *self.0.lock().unwrap() = entries.into_iter().map(|entry| (entry.organization_id, entry.revision)).collect();
         Ok(())
     }
 
@@ -191,10 +145,7 @@ impl Fixture {
         let lifecycle = Lifecycle::new();
         let serving = tonic::transport::Server::builder()
             .add_service(ConfigWatchServiceServer::new(Server(sender)))
-            .serve_with_incoming_shutdown(
-                TcpListenerStream::new(listener),
-                lifecycle.stopped().cancelled_owned(),
-            );
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), lifecycle.stopped().cancelled_owned());
         drop(lifecycle.spawn_detached("scripted server", serving));
         let channel = client::channel(&format!("http://{address}"), "token".into()).unwrap();
         let subscriber = Subscriber {
@@ -208,27 +159,12 @@ impl Fixture {
             },
         };
         let (cache, readiness) = (Arc::new(Cache::default()), Readiness::new());
-        let status = spawn(
-            subscriber,
-            channel,
-            cache.clone(),
-            &lifecycle,
-            readiness.register("config watch"),
-        );
-        Self {
-            streams,
-            cache,
-            status,
-            readiness,
-            lifecycle,
-        }
+        let status = spawn(subscriber, channel, cache.clone(), &lifecycle, readiness.register("config watch"));
+        Self { streams, cache, status, readiness, lifecycle }
     }
 
     async fn stream(&mut self) -> Stream {
-        timeout(PATIENCE, self.streams.recv())
-            .await
-            .expect("a stream in time")
-            .unwrap()
+        timeout(PATIENCE, self.streams.recv()).await.expect("a stream in time").unwrap()
     }
 
     fn content(&self) -> Vec<(String, i64)> {
@@ -243,24 +179,15 @@ impl Drop for Fixture {
 }
 
 fn of(entries: &[(&str, i64)]) -> Vec<(String, i64)> {
-    entries
-        .iter()
-        .map(|(id, revision)| ((*id).to_owned(), *revision))
-        .collect()
+    entries.iter().map(|(id, revision)| ((*id).to_owned(), *revision)).collect()
 }
 
 #[tokio::test]
 async fn a_snapshot_and_its_changes_are_applied_and_acknowledged() {
     let mut node = Fixture::start().await;
-    assert!(
-        !node.readiness.is_ready(),
-        "without a snapshot there is nothing to work with"
-    );
+    assert!(!node.readiness.is_ready(), "without a snapshot there is nothing to work with");
     let mut stream = node.stream().await;
-    assert_eq!(
-        (stream.hello.node_id.as_str(), stream.hello.resume_revision),
-        ("node-1", 0)
-    );
+    assert_eq!((stream.hello.node_id.as_str(), stream.hello.resume_revision), ("node-1", 0));
     stream.snapshot(7, "e1", &["a", "b"]);
     assert_eq!(stream.answer().await, Ok(7));
     assert_eq!(node.content(), of(&[("a", 7), ("b", 7)]));
@@ -270,13 +197,7 @@ async fn a_snapshot_and_its_changes_are_applied_and_acknowledged() {
     stream.change(9, "b", true);
     assert_eq!(stream.answer().await, Ok(9));
     assert_eq!(node.content(), of(&[("a", 8)]));
-    assert_eq!(
-        node.status.position(),
-        Some(Position {
-            revision: 9,
-            epoch: "e1".to_owned()
-        })
-    );
+    assert_eq!(node.status.position(), Some(Position { revision: 9, epoch: "e1".to_owned() }));
 }
 
 #[tokio::test]
@@ -285,24 +206,12 @@ async fn a_broken_stream_is_resumed_and_what_is_known_stays() {
     let mut stream = node.stream().await;
     stream.snapshot(7, "e1", &["a"]);
     assert_eq!(stream.answer().await, Ok(7));
-    stream
-        .responses
-        .send(Err(Status::resource_exhausted("too slow")))
-        .unwrap();
+    stream.responses.send(Err(Status::resource_exhausted("too slow"))).unwrap();
     drop(stream);
     let mut stream = node.stream().await;
-    assert_eq!(
-        (
-            stream.hello.resume_revision,
-            stream.hello.resume_epoch.as_str()
-        ),
-        (7, "e1")
-    );
+    assert_eq!((stream.hello.resume_revision, stream.hello.resume_epoch.as_str()), (7, "e1"));
     assert_eq!(node.content(), of(&[("a", 7)]));
-    assert!(
-        node.readiness.is_ready(),
-        "a node with an old snapshot does its job"
-    );
+    assert!(node.readiness.is_ready(), "a node with an old snapshot does its job");
     stream.change(8, "b", false);
     assert_eq!(stream.answer().await, Ok(8));
     assert!(node.status.is_healthy(Instant::now()));
@@ -335,10 +244,7 @@ async fn an_empty_snapshot_without_a_new_epoch_wipes_nothing() {
     assert!(reason.contains("empty snapshot"), "{reason}");
     drop(stream);
     let mut stream = node.stream().await;
-    assert_eq!(
-        stream.hello.resume_revision, 7,
-        "the refused revision is not taken for applied"
-    );
+    assert_eq!(stream.hello.resume_revision, 7, "the refused revision is not taken for applied");
     assert_eq!(node.content(), of(&[("a", 7)]));
     stream.snapshot(1, "e2", &[]);
     assert_eq!(stream.answer().await, Ok(1));
@@ -376,10 +282,7 @@ async fn a_change_that_cannot_be_used_does_not_hold_up_the_others() {
     stream.snapshot(7, "e1", &["a"]);
     assert_eq!(stream.answer().await, Ok(7));
     stream.change(8, "broken", false);
-    assert_eq!(
-        stream.answer().await,
-        Err((8, "it cannot be read".to_owned()))
-    );
+    assert_eq!(stream.answer().await, Err((8, "it cannot be read".to_owned())));
     stream.change(9, "b", false);
     assert_eq!(stream.answer().await, Ok(9));
     assert_eq!(node.content(), of(&[("a", 7), ("b", 9)]));
@@ -404,19 +307,10 @@ async fn half_a_snapshot_changes_nothing() {
     let mut stream = node.stream().await;
     stream.snapshot(7, "e1", &["a"]);
     assert_eq!(stream.answer().await, Ok(7));
-    stream.say(Answer::SnapshotBegin(SnapshotBegin {
-        revision: 8,
-        epoch: "e1".to_owned(),
-        entry_count: 2,
-    }));
-    stream.say(Answer::Entries(SnapshotEntries {
-        entries: vec![entry("b", 8)],
-    }));
+    stream.say(Answer::SnapshotBegin(SnapshotBegin { revision: 8, epoch: "e1".to_owned(), entry_count: 2 }));
+    stream.say(Answer::Entries(SnapshotEntries { entries: vec![entry("b", 8)] }));
     stream.say(Answer::SnapshotEnd(SnapshotEnd { revision: 8 }));
     let (_, reason) = stream.answer().await.unwrap_err();
-    assert!(
-        reason.contains("2 entries were announced and 1 came"),
-        "{reason}"
-    );
+    assert!(reason.contains("2 entries were announced and 1 came"), "{reason}");
     assert_eq!(node.content(), of(&[("a", 7)]));
 }

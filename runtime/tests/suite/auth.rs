@@ -25,29 +25,18 @@ async fn server() -> (Channel, std::net::SocketAddr, Arc<Diary>) {
     let diary = Arc::new(Diary::default());
     let gate = echo::auth().with_observer(diary.clone());
     let address = echo::serve(Echo::default(), gate, Readiness::new(), &Lifecycle::new()).await;
-    let channel = Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect_lazy();
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
     (channel, address, diary)
 }
 
-async fn refusal(
-    channel: &Channel,
-    method: &'static str,
-    authorization: Option<&'static str>,
-) -> Status {
-    echo::call(channel.clone(), method, "hello", authorization)
-        .await
-        .unwrap_err()
+async fn refusal(channel: &Channel, method: &'static str, authorization: Option<&'static str>) -> Status {
+    echo::call(channel.clone(), method, "hello", authorization).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn a_caller_with_the_role_is_known_to_the_service_with_its_address() {
     let (_, address, diary) = server().await;
-    assert_eq!(
-        say(address, "sender-token", "hello").await.unwrap(),
-        "sender from 127.0.0.1"
-    );
+    assert_eq!(say(address, "sender-token", "hello").await.unwrap(), "sender from 127.0.0.1");
     assert!(diary.0.lock().unwrap().is_empty());
 }
 
@@ -61,20 +50,10 @@ async fn the_scheme_is_read_in_any_case() {
 #[tokio::test]
 async fn a_call_without_a_token_is_told_how_to_send_one() {
     let (channel, _, _) = server().await;
-    for nothing in [
-        None,
-        Some(""),
-        Some("Bearer"),
-        Some("Bearer  "),
-        Some("Basic c2VuZGVy"),
-    ] {
+    for nothing in [None, Some(""), Some("Bearer"), Some("Bearer  "), Some("Basic c2VuZGVy")] {
         let status = refusal(&channel, SAY, nothing).await;
         assert_eq!(status.code(), Code::Unauthenticated, "{nothing:?}");
-        assert_eq!(
-            reason_of(&status).as_deref(),
-            Some("TOKEN_MISSING"),
-            "{nothing:?}"
-        );
+        assert_eq!(reason_of(&status).as_deref(), Some("TOKEN_MISSING"), "{nothing:?}");
         assert!(status.message().contains("authorization: Bearer"));
     }
 }
@@ -95,10 +74,7 @@ async fn the_wrong_role_is_told_which_would_do() {
     assert_eq!(status.code(), Code::PermissionDenied);
     let details = status.get_error_details();
     let info = details.error_info().unwrap();
-    assert_eq!(
-        (info.reason.as_str(), info.domain.as_str()),
-        ("ROLE_REQUIRED", "switchboard")
-    );
+    assert_eq!((info.reason.as_str(), info.domain.as_str()), ("ROLE_REQUIRED", "switchboard"));
     assert_eq!(info.metadata["roles"], "SUPERADMIN,SENDER");
     assert!(describe(&status).contains("SUPERADMIN,SENDER"));
 }
@@ -120,14 +96,7 @@ async fn every_refusal_is_observed_with_who_what_and_where() {
     refusal(&channel, SAY, None).await;
     let denials = diary.0.lock().unwrap();
     let reasons: Vec<_> = denials.iter().map(|denial| denial.reason).collect();
-    assert_eq!(
-        reasons,
-        [
-            Reason::RoleRequired,
-            Reason::TokenInvalid,
-            Reason::TokenMissing
-        ]
-    );
+    assert_eq!(reasons, [Reason::RoleRequired, Reason::TokenInvalid, Reason::TokenMissing]);
     assert_eq!(&*denials[0].principal.as_ref().unwrap().name, "viewer");
     assert!(denials[1].principal.is_none());
     for denial in denials.iter() {

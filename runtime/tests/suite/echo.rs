@@ -8,9 +8,7 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 use switchboard_runtime::Lifecycle;
-use switchboard_runtime::auth::{
-    AuthLayer, Authenticator, PeerAddr, Policy, Principal, Role, TokenRejected,
-};
+use switchboard_runtime::auth::{AuthLayer, Authenticator, PeerAddr, Policy, Principal, Role, TokenRejected};
 use switchboard_runtime::grpc::{GrpcServer, client};
 use switchboard_runtime::http::Readiness;
 use tokio::net::TcpListener;
@@ -45,11 +43,7 @@ impl UnaryService<String> for Say {
                 echo.arrived.notify_one();
                 echo.release.notified().await;
             }
-            Ok(Response::new(format!(
-                "{} from {}",
-                principal.name,
-                peer.unwrap_or_default()
-            )))
+            Ok(Response::new(format!("{} from {}", principal.name, peer.unwrap_or_default())))
         })
     }
 }
@@ -95,20 +89,12 @@ pub(crate) fn auth() -> AuthLayer {
 }
 
 /// Starts the server as a critical task of `lifecycle`.
-pub(crate) async fn serve(
-    echo: Echo,
-    auth: AuthLayer,
-    readiness: Readiness,
-    lifecycle: &Lifecycle,
-) -> SocketAddr {
+pub(crate) async fn serve(echo: Echo, auth: AuthLayer, readiness: Readiness, lifecycle: &Lifecycle) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = GrpcServer::new("echo").with_auth(auth);
     let routes = Routes::new(echo);
-    lifecycle.spawn(
-        "echo server",
-        server.serve(listener, routes, readiness, lifecycle.clone()),
-    );
+    lifecycle.spawn("echo server", server.serve(listener, routes, readiness, lifecycle.clone()));
     address
 }
 
@@ -131,18 +117,12 @@ where
     C::Error: Into<tonic::codegen::StdError>,
 {
     let mut grpc = tonic::client::Grpc::new(channel);
-    grpc.ready()
-        .await
-        .map_err(|error| Status::unavailable(error.into().to_string()))?;
+    grpc.ready().await.map_err(|error| Status::unavailable(error.into().to_string()))?;
     let mut request = Request::new(text.to_owned());
     if let Some(value) = authorization {
-        request
-            .metadata_mut()
-            .insert("authorization", value.parse().unwrap());
+        request.metadata_mut().insert("authorization", value.parse().unwrap());
     }
     let path = ::http::uri::PathAndQuery::from_static(method);
-    let answer = grpc
-        .unary(request, path, ProstCodec::<String, String>::default())
-        .await?;
+    let answer = grpc.unary(request, path, ProstCodec::<String, String>::default()).await?;
     Ok(answer.into_inner())
 }

@@ -13,12 +13,8 @@ async fn work_is_finished_before_anything_is_stopped() {
     let (started, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let finished = Arc::new(AtomicBool::new(false));
     let work = {
-        let (started, release, finished, stopped) = (
-            started.clone(),
-            release.clone(),
-            finished.clone(),
-            lifecycle.stopped(),
-        );
+        let (started, release, finished, stopped) =
+            (started.clone(), release.clone(), finished.clone(), lifecycle.stopped());
         async move {
             started.notify_one();
             release.notified().await;
@@ -33,10 +29,7 @@ async fn work_is_finished_before_anything_is_stopped() {
     };
     let (ended, ()) = tokio::join!(lifecycle.shutdown(), release);
     ended.unwrap();
-    assert!(
-        finished.load(Ordering::SeqCst),
-        "finished, and before the hard token"
-    );
+    assert!(finished.load(Ordering::SeqCst), "finished, and before the hard token");
     assert!(lifecycle.stopped().is_cancelled());
 }
 
@@ -170,8 +163,5 @@ async fn attendants_outlive_the_work() {
         Ok(())
     });
     lifecycle.shutdown().await.unwrap();
-    assert!(
-        asked.load(Ordering::SeqCst),
-        "it still answered while the server drained"
-    );
+    assert!(asked.load(Ordering::SeqCst), "it still answered while the server drained");
 }

@@ -22,12 +22,7 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 async fn server(readiness: &Readiness, lifecycle: &Lifecycle) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    start(
-        listener,
-        readiness.clone(),
-        telemetry::metrics().unwrap(),
-        lifecycle,
-    );
+    start(listener, readiness.clone(), telemetry::metrics().unwrap(), lifecycle);
     address
 }
 
@@ -35,9 +30,7 @@ async fn server(readiness: &Readiness, lifecycle: &Lifecycle) -> SocketAddr {
 async fn readiness_shows_every_check_with_its_detail() {
     let readiness = Readiness::new();
     let history = readiness.register("history");
-    readiness
-        .register("config")
-        .degraded("snapshot is 10 min old");
+    readiness.register("config").degraded("snapshot is 10 min old");
     let address = server(&readiness, &Lifecycle::new()).await;
 
     let (status, body) = get(address, "/readyz").await;
@@ -82,10 +75,7 @@ async fn a_draining_process_is_not_ready_and_still_answers() {
     ended.unwrap();
     assert_eq!(status, 503);
     assert!(body.contains("draining"), "{body}");
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "it has ended with the process"
-    );
+    assert!(TcpStream::connect(address).await.is_err(), "it has ended with the process");
 }
 
 #[tokio::test]
@@ -94,8 +84,5 @@ async fn metrics_are_prometheus_text() {
     metrics::counter!("runtime_suite_total", "vendor" => "cloudmsg").increment(3);
     let (status, body) = get(address, "/metrics").await;
     assert_eq!(status, 200);
-    assert!(
-        body.contains("runtime_suite_total{vendor=\"cloudmsg\"} 3"),
-        "{body}"
-    );
+    assert!(body.contains("runtime_suite_total{vendor=\"cloudmsg\"} 3"), "{body}");
 }

@@ -7,10 +7,7 @@ use std::time::Duration;
 use switchboard_runtime::Lifecycle;
 
 fn send(signal: &str) {
-    let status = Command::new("kill")
-        .args([signal, &std::process::id().to_string()])
-        .status()
-        .unwrap();
+    let status = Command::new("kill").args([signal, &std::process::id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 

@@ -31,10 +31,7 @@ fn a_generated_file_opens_for_each_of_its_entries() {
     let path = folder.path().join("data/tokens.json");
     assert!(Tokens::generate_file(&path).unwrap());
     assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
-    let (file, tokens) = (
-        TokenFile::read(&path).unwrap(),
-        Tokens::load(&path).unwrap(),
-    );
+    let (file, tokens) = (TokenFile::read(&path).unwrap(), Tokens::load(&path).unwrap());
     let mut different = BTreeSet::new();
     for (name, role) in STANDARD_ENTRIES {
         let token = file.token_of(name).unwrap();
@@ -60,9 +57,8 @@ fn generating_again_keeps_the_tokens() {
 
 #[test]
 fn entries_have_several_roles_and_limits() {
-    let (_folder, path) = written(
-        r#"{"ward": {"token": "w-1", "roles": ["OPERATOR", "SENDER"], "organizations": ["a", "b"]}}"#,
-    );
+    let (_folder, path) =
+        written(r#"{"ward": {"token": "w-1", "roles": ["OPERATOR", "SENDER"], "organizations": ["a", "b"]}}"#);
     let ward = Tokens::load(&path).unwrap().authenticate("w-1").unwrap();
     assert!(ward.has_any(&[Role::Sender]) && ward.has_any(&[Role::Operator]));
     assert!(ward.authorize_organization("b").is_ok());
@@ -85,48 +81,32 @@ fn a_file_that_others_can_read_is_refused_with_the_remedy() {
     let (_folder, path) = written("{}");
     chmod(&path, 0o644);
     let error = Tokens::load(&path).unwrap_err().to_string();
-    assert!(
-        error.contains("mode 644") && error.contains("chmod 600"),
-        "{error}"
-    );
+    assert!(error.contains("mode 644") && error.contains("chmod 600"), "{error}");
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = Tokens::load(Path::new("/nowhere/tokens.json"))
-        .unwrap_err()
-        .to_string();
+    let error = Tokens::load(Path::new("/nowhere/tokens.json")).unwrap_err().to_string();
     assert!(error.contains("/nowhere/tokens.json"), "{error}");
 }
 
 #[test]
 fn unknown_roles_are_named_with_those_there_are() {
     let error = refused(r#"{"admin": {"token": "t-1", "roles": ["ADMIN"]}}"#);
-    assert!(
-        error.contains("\"admin\"") && error.contains("\"ADMIN\"") && error.contains("SUPERADMIN"),
-        "{error}"
-    );
+    assert!(error.contains("\"admin\"") && error.contains("\"ADMIN\"") && error.contains("SUPERADMIN"), "{error}");
 }
 
 #[test]
 fn two_entries_with_one_token_are_both_named() {
-    let error = refused(
-        r#"{"a": {"token": "s3cr3t", "roles": []}, "b": {"token": "s3cr3t", "roles": []}}"#,
-    );
-    assert!(
-        error.contains("\"a\" and \"b\"") && !error.contains("s3cr3t"),
-        "{error}"
-    );
+    let error = refused(r#"{"a": {"token": "s3cr3t", "roles": []}, "b": {"token": "s3cr3t", "roles": []}}"#);
+    assert!(error.contains("\"a\" and \"b\"") && !error.contains("s3cr3t"), "{error}");
 }
 
 #[test]
 fn empty_and_unsendable_tokens_are_named_but_not_shown() {
     for token in ["", "s3cr3t s3cr3t", "s3cr3t\\n", "s3cr3t-한글"] {
         let error = refused(&format!(r#"{{"a": {{"token": "{token}", "roles": []}}}}"#));
-        assert!(
-            error.contains("entry \"a\"") && !error.contains("s3cr3t"),
-            "{error}"
-        );
+        assert!(error.contains("entry \"a\"") && !error.contains("s3cr3t"), "{error}");
     }
 }
 
@@ -140,39 +120,21 @@ fn a_wrong_shape_is_located_without_quoting_the_file() {
         "[]",
     ] {
         let error = refused(content);
-        assert!(
-            error.contains("line 1, column") && !error.contains("s3cr3t"),
-            "{error}"
-        );
+        assert!(error.contains("line 1, column") && !error.contains("s3cr3t"), "{error}");
     }
 }
 
 #[test]
 fn a_missing_entry_is_answered_with_those_there_are() {
-    let (_folder, path) =
-        written(r#"{"a": {"token": "t-1", "roles": []}, "b": {"token": "t-2", "roles": []}}"#);
-    let error = TokenFile::read(&path)
-        .unwrap()
-        .token_of("sender")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("\"sender\"") && error.contains("a, b"),
-        "{error}"
-    );
+    let (_folder, path) = written(r#"{"a": {"token": "t-1", "roles": []}, "b": {"token": "t-2", "roles": []}}"#);
+    let error = TokenFile::read(&path).unwrap().token_of("sender").unwrap_err().to_string();
+    assert!(error.contains("\"sender\"") && error.contains("a, b"), "{error}");
 }
 
 #[test]
 fn no_debug_output_shows_a_token() {
     let (_folder, path) = written(r#"{"a": {"token": "s3cr3t", "roles": ["VIEWER"]}}"#);
     let file = TokenFile::read(&path).unwrap();
-    let shown = format!(
-        "{file:?} {:?} {:?}",
-        Tokens::from(&file),
-        file.token_of("a").unwrap()
-    );
-    assert!(
-        shown.contains("\"a\"") && !shown.contains("s3cr3t"),
-        "{shown}"
-    );
+    let shown = format!("{file:?} {:?} {:?}", Tokens::from(&file), file.token_of("a").unwrap());
+    assert!(shown.contains("\"a\"") && !shown.contains("s3cr3t"), "{shown}");
 }

@@ -31,7 +31,7 @@ impl Admin {
         let response = self
             .to_the_end(attempt, move |admin, attempt| async move {
                 let (report, token) = admin.tested(&attempt, given, request.use_stored).await?;
-                Ok(convert::test_report(report, token))
+                Ok(convert::test_report(&report, token))
             })
             .await?;
         Ok(Response::new(response))

@@ -11,7 +11,10 @@ mod provider_configs;
 mod routing;
 
 use switchboard_proto::config::v1::{self as proto, config_admin_service_server::ConfigAdminService};
-use switchboard_runtime::{Lifecycle, SharedClock, error::{Problem, Reason}};
+use switchboard_runtime::{
+    Lifecycle, SharedClock,
+    error::{Problem, Reason},
+};
 use tonic::{Request, Response, Status};
 
 use super::error::status;
@@ -213,10 +216,7 @@ impl ConfigAdminService for Admin {
         self.verify(request).await
     }
 
-    async fn get_audit_head(
-        &self,
-        request: Request<proto::GetAuditHeadRequest>,
-    ) -> Reply<proto::GetAuditHeadResponse> {
+    async fn get_audit_head(&self, request: Request<proto::GetAuditHeadRequest>) -> Reply<proto::GetAuditHeadResponse> {
         self.audit_head(request).await
     }
 

@@ -87,10 +87,8 @@ impl Admin {
         if !request.provider.is_empty() {
             self.configs.vendor(&request.provider).map_err(status)?;
         }
-        let scope = format!(
-            "ListOrganizations?{:?}",
-            (&request.query, &request.provider, request.unmapped, order, &within)
-        );
+        let scope =
+            format!("ListOrganizations?{:?}", (&request.query, &request.provider, request.unmapped, order, &within));
         let listing = Listing {
             filter: Filter {
                 query: fold(&request.query),

@@ -14,10 +14,7 @@ use crate::{
 };
 
 impl Admin {
-    pub(super) async fn routing(
-        &self,
-        request: Request<proto::GetRoutingRequest>,
-    ) -> Reply<proto::GetRoutingResponse> {
+    pub(super) async fn routing(&self, request: Request<proto::GetRoutingRequest>) -> Reply<proto::GetRoutingResponse> {
         let organization_id = &request.get_ref().organization_id;
         authorize(&caller(&request)?, organization_id)?;
         let routing = self.routes.get(organization_id).await.map_err(status)?;

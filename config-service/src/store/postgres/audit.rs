@@ -1,7 +1,7 @@
 //! The audit trail.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Postgres};
+use sqlx::{Postgres, QueryBuilder};
 
 use super::PostgresStore;
 use crate::{

@@ -6,9 +6,7 @@ use super::{ONE_MOMENT, PostgresStore};
 use crate::{
     organizations::{Listing, Organization, OrganizationId, OrganizationName, Page},
     store::{
-        Change, Committed, OrganizationStore, Result, StoreError, listing_sql,
-        meta::based_on,
-        records::search_text,
+        Change, Committed, OrganizationStore, Result, StoreError, listing_sql, meta::based_on, records::search_text,
         rows,
     },
 };

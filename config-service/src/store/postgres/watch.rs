@@ -114,10 +114,8 @@ impl WatchStore for PostgresStore {
         .fetch_one(writing.connection())
         .await?;
         let Some(last) = last else { return Ok(0) };
-        let forgotten = sqlx::query("DELETE FROM changes WHERE revision <= $1")
-            .bind(last)
-            .execute(writing.connection())
-            .await?;
+        let forgotten =
+            sqlx::query("DELETE FROM changes WHERE revision <= $1").bind(last).execute(writing.connection()).await?;
         writing.meta.retained_after = writing.meta.retained_after.max(last);
         writing.commit().await?;
         Ok(forgotten.rows_affected())
@@ -175,8 +173,7 @@ impl Snapshot for PostgresSnapshot {
                  ORDER BY o.organization_id, c.provider"
             }
         };
-        let rows =
-            sqlx::query(page).bind(&self.after).bind(i64::from(limit)).fetch_all(&mut *self.tx).await?;
+        let rows = sqlx::query(page).bind(&self.after).bind(i64::from(limit)).fetch_all(&mut *self.tx).await?;
         let entries = rows::entries(&rows)?;
         if let Some(last) = entries.last() {
             self.after.clone_from(&last.organization_id);

@@ -1,6 +1,6 @@
 //! A writing transaction: begins with the lock on `meta`, ends with revision, audit event and commit.
 
-use sqlx::{Postgres, PgConnection, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::PostgresStore;
 use crate::{

@@ -7,8 +7,8 @@ mod configs;
 mod keys;
 mod nodes;
 mod organizations;
-mod rows;
 mod routing;
+mod rows;
 mod watch;
 mod writing;
 
@@ -42,8 +42,7 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let place = path.display().to_string();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)
-            .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -58,10 +57,8 @@ impl SqliteStore {
             .run(&writer)
             .await
             .map_err(|source| OpenError::Migration { place: place.clone(), source })?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await;
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
         Ok(Self { writer, readers: readers.map_err(unreachable)? })
     }
 }

@@ -37,8 +37,7 @@ impl Columns for SqliteRow {
 }
 
 fn instant(micros: i64) -> Result<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
-        .ok_or_else(|| StoreError::inconsistent(format!("{micros} is no instant")))
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::inconsistent(format!("{micros} is no instant")))
 }
 
 impl Dialect for Sqlite {

@@ -10,6 +10,7 @@ use crate::{
     store::{
         StatusUpdate, StoreError, Write, Written,
         ledger::{Effects, Ledger, Needs},
+        stored::json,
     },
 };
 
@@ -199,9 +200,4 @@ async fn update(connection: &mut SqliteConnection, message: &Message) -> Result<
         sqlx::query("DELETE FROM message_images WHERE message_id = ?1").bind(&message.id).execute(connection).await?;
     }
     Ok(())
-}
-
-/// Maps of strings and lists of plain structs always serialise.
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

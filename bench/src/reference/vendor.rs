@@ -1,0 +1,86 @@
+//! The vendor's wire form, as far as a reference program needs it, and the thin client of the floor.
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Deserialize, Serialize};
+use switchboard_proto::dispatch::v1::SendSmsRequest;
+
+/// `POST …/messages` (CloudMsg interface document, Send).
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    r#type: &'static str,
+    from: &'a str,
+    content: &'a str,
+    messages: [Recipient<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Recipient<'a> {
+    to: &'a str,
+    client_ref: &'a str,
+}
+
+/// The 202 of a send.
+#[derive(Deserialize)]
+pub(super) struct Answer {
+    messages: Vec<Accepted>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    message_id: String,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(message_id: &'a str, request: &'a SendSmsRequest) -> Self {
+        let recipient = Recipient { to: &request.to, client_ref: message_id };
+        Self { r#type: "SMS", from: &request.sender, content: &request.text, messages: [recipient] }
+    }
+}
+
+impl Answer {
+    /// The vendor's id of the one message.
+    pub(super) fn message_id(self) -> anyhow::Result<String> {
+        Ok(self.messages.into_iter().next().context("the vendor names no message")?.message_id)
+    }
+}
+
+/// Where sends go.
+pub(super) fn address(vendor_url: &str) -> String {
+    format!("{vendor_url}/v2/services/svc-bench/messages")
+}
+
+/// A pool of HTTP/1.1 connections without anything around it.
+#[derive(Clone)]
+pub(super) struct Thin {
+    client: Client<HttpConnector, Full<Bytes>>,
+    address: http::Uri,
+}
+
+impl Thin {
+    pub(super) fn new(vendor_url: &str) -> anyhow::Result<Self> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, address: address(vendor_url).parse()? })
+    }
+
+    pub(super) async fn send(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
+        let body = serde_json::to_vec(&Body::new(message_id, request))?;
+        let request = Request::post(self.address.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))?;
+        let response = self.client.request(request).await?;
+        anyhow::ensure!(response.status() == StatusCode::ACCEPTED, "the vendor answered {}", response.status());
+        let body = response.into_body().collect().await?.to_bytes();
+        serde_json::from_slice::<Answer>(&body)?.message_id()
+    }
+}

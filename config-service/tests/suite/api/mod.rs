@@ -1,0 +1,9 @@
+//! The API over loopback, with tokens, on embedded storage and simulated vendors.
+
+mod audit;
+mod credentials;
+mod organizations;
+mod roles;
+mod routing;
+mod steps;
+mod watch;

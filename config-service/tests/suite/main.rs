@@ -1,0 +1,5 @@
+//! Everything about config-service from outside: its API over loopback, and the store suite on both engines.
+
+mod api;
+mod store;
+mod support;

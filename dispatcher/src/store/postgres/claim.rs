@@ -1,0 +1,66 @@
+//! Claiming what somebody must look after.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, Row as _};
+
+use super::row::{complete, message as from_row};
+use crate::{
+    message::Message,
+    store::{StoreError, backoff::wait, stored::columns},
+};
+
+/// Rows that another replica is at are left to it. A row that has moved since it was found no longer fits.
+const DUE: &str = "SELECT o.due_at, o.message_id, o.created_at, m.checks FROM open_messages o \
+    JOIN messages m ON m.id = o.message_id AND m.created_at = o.created_at AND m.due_at = o.due_at \
+    WHERE o.due_at <= $1 ORDER BY o.due_at LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED";
+
+const PUT_OFF: &str = concat!(
+    "WITH u AS (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $5::timestamptz[]) \
+     AS u (message, created, claims, due_before, due)), \
+     moved AS (UPDATE open_messages SET due_at = due FROM u WHERE due_at = due_before AND message_id = message) \
+     UPDATE messages SET checks = claims, due_at = due FROM u WHERE id = message AND created_at = created RETURNING ",
+    columns!()
+);
+
+pub(super) async fn claim_due(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    limit: u32,
+    first_wait: Duration,
+) -> Result<Vec<Message>, StoreError> {
+    let mut transaction = pool.begin().await?;
+    let rows = sqlx::query(DUE).bind(now).bind(i64::from(limit)).fetch_all(&mut *transaction).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut due_before, mut ids, mut created, mut claims, mut due) = (vec![], vec![], vec![], vec![], vec![]);
+    for row in &rows {
+        let id: String = row.try_get(1)?;
+        let claim = u32::try_from(row.try_get::<i64, _>(3)?).unwrap_or(u32::MAX - 1) + 1;
+        due_before.push(row.try_get::<DateTime<Utc>, _>(0)?);
+        created.push(row.try_get::<DateTime<Utc>, _>(2)?);
+        claims.push(i64::from(claim));
+        due.push(now + wait(first_wait, claim, &id));
+        ids.push(id);
+    }
+    let rows = sqlx::query(PUT_OFF)
+        .bind(&ids)
+        .bind(created)
+        .bind(claims)
+        .bind(due_before)
+        .bind(due)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut message = from_row(row)?;
+        complete(&mut transaction, &mut message).await?;
+        claimed.push(message);
+    }
+    transaction.commit().await?;
+    // The longest due first, as they were found.
+    claimed.sort_by_cached_key(|message| ids.iter().position(|id| *id == message.id));
+    Ok(claimed)
+}

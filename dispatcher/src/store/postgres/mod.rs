@@ -1,0 +1,81 @@
+//! The engine for production: PostgreSQL, shared by all replicas, partitioned by month.
+//!
+//! Everything a batch of writes needs goes to the server in a handful of statements over arrays, whatever its size.
+
+mod claim;
+mod commit;
+mod connect;
+mod load;
+mod migrations;
+mod read;
+mod recent;
+mod row;
+mod window;
+mod write;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::{Fingerprint, ListQuery, Store, StoreError, Write, Written};
+use crate::message::Message;
+
+pub use connect::PoolSizes;
+
+/// The engine for production.
+pub struct PostgresStore {
+    writers: PgPool,
+    readers: PgPool,
+    recent: recent::Recent,
+    reconcile_after: Duration,
+}
+
+impl PostgresStore {
+    /// Opens the database at `url` and brings its schema up to date; several replicas may do so at once.
+    /// `reconcile_after` is how long after its last move a message must be looked after.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the server cannot be reached, or the schema is not one that this version knows.
+    pub async fn open(url: &str, pools: PoolSizes, reconcile_after: Duration) -> Result<Self, StoreError> {
+        let options = connect::options(url)?;
+        migrations::run(&options).await?;
+        let writers = connect::pool(options.clone(), pools.writers, false);
+        let readers = connect::pool(options, pools.readers, true);
+        Ok(Self { writers, readers, recent: recent::Recent::default(), reconcile_after })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
+        commit::commit(&self.writers, &self.recent, writes, self.reconcile_after).await
+    }
+
+    async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError> {
+        read::message(&self.readers, message_id).await
+    }
+
+    async fn by_request_id(
+        &self,
+        organization_id: &str,
+        request_id: &str,
+    ) -> Result<Option<(Message, Fingerprint)>, StoreError> {
+        read::by_request_id(&self.readers, organization_id, request_id).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, StoreError> {
+        read::list(&self.readers, query).await
+    }
+
+    async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {
+        claim::claim_due(&self.writers, now, limit, self.reconcile_after).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading messages.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row as _};
+
+use super::{
+    row::{complete, message as from_row, messages as from_rows},
+    window::Window,
+};
+use crate::{
+    message::Message,
+    store::{Fingerprint, ListQuery, StoreError, stored::columns},
+};
+
+const MESSAGE: &str =
+    concat!("SELECT ", columns!(), " FROM messages WHERE id = $1 AND created_at >= $2 AND created_at <= $3");
+
+/// One message, with its images.
+pub(super) async fn message(pool: &PgPool, message_id: &str) -> Result<Option<Message>, StoreError> {
+    let mut connection = pool.acquire().await?;
+    for window in windows(message_id) {
+        let row = sqlx::query(MESSAGE)
+            .bind(message_id)
+            .bind(window.from)
+            .bind(window.until)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some(row) = row {
+            let mut message = from_row(&row)?;
+            complete(&mut connection, &mut message).await?;
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
+}
+
+/// Where to look for a message: where its id says, then everywhere.
+fn windows(message_id: &str) -> impl Iterator<Item = Window> {
+    let first = Window::of(message_id);
+    std::iter::once(first).chain((first != Window::open()).then(Window::open))
+}
+
+/// Where to look for a message, and under which id.
+pub(super) type Place = (String, Window);
+
+const UNLOCKED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
+     JOIN messages ON id = wanted_id AND created_at >= since AND created_at <= till"
+);
+
+/// In the order of their ids, so that two replicas never lock rows crosswise.
+const LOCKED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
+     JOIN messages ON id = wanted_id AND created_at >= since AND created_at <= till \
+     ORDER BY id FOR NO KEY UPDATE OF messages"
+);
+
+/// Messages, locked until the transaction ends, without their images.
+pub(super) async fn locked(
+    connection: &mut PgConnection,
+    places: Vec<Place>,
+) -> Result<HashMap<String, Message>, StoreError> {
+    find(connection, LOCKED, places).await
+}
+
+/// Messages as they stand, without their images.
+pub(super) async fn unlocked(
+    connection: &mut PgConnection,
+    places: Vec<Place>,
+) -> Result<HashMap<String, Message>, StoreError> {
+    find(connection, UNLOCKED, places).await
+}
+
+/// What is not where it is looked for is looked for everywhere; what does not exist is left out.
+async fn find(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    mut places: Vec<Place>,
+) -> Result<HashMap<String, Message>, StoreError> {
+    let mut found = HashMap::with_capacity(places.len());
+    places.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    places.dedup_by(|a, b| a.0 == b.0);
+    while !places.is_empty() {
+        let ids: Vec<&str> = places.iter().map(|(id, _)| id.as_str()).collect();
+        let from: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.from).collect();
+        let until: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.until).collect();
+        let rows = sqlx::query(sql).bind(ids).bind(from).bind(until).fetch_all(&mut *connection).await?;
+        for message in from_rows(&rows)? {
+            found.insert(message.id.clone(), message);
+        }
+        places.retain(|(id, window)| *window != Window::open() && !found.contains_key(id));
+        places.iter_mut().for_each(|(_, window)| *window = Window::open());
+    }
+    Ok(found)
+}
+
+/// The message that a request id made, with its images.
+pub(super) async fn by_request_id(
+    pool: &PgPool,
+    organization_id: &str,
+    request_id: &str,
+) -> Result<Option<(Message, Fingerprint)>, StoreError> {
+    let row =
+        sqlx::query("SELECT message_id, fingerprint FROM request_ids WHERE organization_id = $1 AND request_id = $2")
+            .bind(organization_id)
+            .bind(request_id)
+            .fetch_optional(pool)
+            .await?;
+    let Some(row) = row else { return Ok(None) };
+    let message_id: String = row.try_get(0)?;
+    let fingerprint = fingerprint(&message_id, row.try_get(1)?)?;
+    match message(pool, &message_id).await? {
+        Some(message) => Ok(Some((message, fingerprint))),
+        None => Err(lost(message_id)),
+    }
+}
+
+/// A fingerprint as it is stored.
+pub(super) fn fingerprint(message_id: &str, bytes: Vec<u8>) -> Result<Fingerprint, StoreError> {
+    Fingerprint::try_from(bytes).map_err(|_| StoreError::Inconsistent {
+        message_id: message_id.to_owned(),
+        why: "its request's fingerprint does not have 32 bytes".to_owned(),
+    })
+}
+
+/// A request without its message.
+pub(super) fn lost(message_id: String) -> StoreError {
+    StoreError::Inconsistent { message_id, why: "its request is known, it is not".to_owned() }
+}
+
+/// A page of an organisation's messages, newest first.
+pub(super) async fn list(pool: &PgPool, query: &ListQuery) -> Result<Vec<Message>, StoreError> {
+    let rows = list_sql(query).build().fetch_all(pool).await?;
+    from_rows(&rows)
+}
+
+fn list_sql(query: &ListQuery) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM messages WHERE organization_id = "));
+    sql.push_bind(query.organization_id.clone());
+    if let Some(to) = &query.to {
+        sql.push(" AND recipient = ").push_bind(to.clone());
+    }
+    if let Some(provider) = &query.provider {
+        sql.push(" AND provider = ").push_bind(provider.clone());
+    }
+    if let Some(channel) = query.channel {
+        sql.push(" AND type = ").push_bind(channel.as_str());
+    }
+    if !query.statuses.is_empty() {
+        let words: Vec<&'static str> = query.statuses.iter().map(|status| status.as_str()).collect();
+        sql.push(" AND status = ANY(").push_bind(words).push(")");
+    }
+    if query.open_only {
+        sql.push(" AND status NOT IN ('DELIVERED', 'FAILED')");
+    }
+    if let Some(from) = query.created_from {
+        sql.push(" AND created_at >= ").push_bind(from);
+    }
+    if let Some(before) = query.created_before {
+        sql.push(" AND created_at < ").push_bind(before);
+    }
+    if let Some((time, id)) = &query.after {
+        sql.push(" AND (created_at, id) < (").push_bind(*time).push(", ").push_bind(id.clone()).push(")");
+        // Said once more alone: a comparison of pairs does not tell which partitions are out of the question.
+        sql.push(" AND created_at <= ").push_bind(*time);
+    }
+    sql.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(i64::from(query.limit));
+    sql
+}

@@ -1,0 +1,285 @@
+//! Storing what the ledger decided: a statement for each kind of change, however many rows.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use switchboard_providers::model::Channel;
+
+use super::load::stored_key;
+use crate::{
+    message::{Event, Message},
+    store::{
+        StatusUpdate, StoreError,
+        ledger::{Effects, Update, scoped_key},
+        stored::json,
+    },
+};
+
+/// Stores it. `false`: a presumption did not hold, and the transaction must be rolled back. Request ids are stored already:
+/// they are claimed before anything is decided.
+pub(super) async fn store(
+    connection: &mut PgConnection,
+    effects: &Effects,
+    presumed: bool,
+) -> Result<bool, StoreError> {
+    if !effects.inserts.is_empty() {
+        insert(connection, &effects.inserts).await?;
+        insert_images(connection, &effects.inserts).await?;
+    }
+    if !effects.updates.is_empty() && !update(connection, &effects.updates, presumed).await? {
+        return Ok(false);
+    }
+    name(connection, effects).await?;
+    if !effects.event_keys.is_empty() {
+        event_keys(connection, &effects.event_keys).await?;
+    }
+    if !effects.park.is_empty() {
+        park(connection, &effects.park).await?;
+    }
+    if !effects.unpark.is_empty() {
+        sqlx::query("DELETE FROM parked_updates WHERE event_key = ANY($1)")
+            .bind(&effects.unpark)
+            .execute(connection)
+            .await?;
+    }
+    Ok(true)
+}
+
+/// One array for each column.
+fn column<'a, M, T>(rows: &'a [M], value: impl Fn(&'a M) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn provider_message_id(message: &Message) -> &str {
+    message.state.receipt().map_or("", |receipt| receipt.provider_message_id.as_str())
+}
+
+fn accepted_at(message: &Message) -> Option<DateTime<Utc>> {
+    message.state.receipt().map(|receipt| receipt.accept_time)
+}
+
+/// New messages, whatever has become of them within the batch.
+async fn insert(connection: &mut PgConnection, rows: &[Message]) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH inserted AS (INSERT INTO messages (id, organization_id, type, recipient, sender, body, status, created_at, \
+         provider, provider_account, account_organization_id, config_revision, provider_config_version, \
+         provider_message_id, request_id, labels, content, events, failure, fallback_message_id, accepted_at, result_at, \
+         due_at) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+         $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], \
+         $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], $22::timestamptz[], \
+         $23::timestamptz[]) RETURNING due_at, id, created_at) \
+         INSERT INTO open_messages SELECT * FROM inserted WHERE due_at IS NOT NULL",
+    )
+    .bind(column(rows, |m| m.id.as_str()))
+    .bind(column(rows, |m| m.organization_id.as_str()))
+    .bind(column(rows, |m| m.channel.as_str()))
+    .bind(column(rows, |m| m.to.as_str()))
+    .bind(column(rows, |m| m.sender.as_str()))
+    .bind(column(rows, |m| m.content.body()))
+    .bind(column(rows, |m| m.state.status().as_str()))
+    .bind(column(rows, |m| m.create_time))
+    .bind(column(rows, |m| m.route.provider.as_str()))
+    .bind(column(rows, |m| m.route.provider_account.as_str()))
+    .bind(column(rows, |m| m.route.account_organization_id.as_str()))
+    .bind(column(rows, |m| m.route.config_revision))
+    .bind(column(rows, |m| m.route.provider_config_version))
+    .bind(column(rows, provider_message_id))
+    .bind(column(rows, |m| m.request_id.as_str()))
+    .bind(column(rows, |m| json(&m.labels)))
+    .bind(column(rows, |m| m.content.details()))
+    .bind(column(rows, |m| json(&m.events)))
+    .bind(column(rows, |m| m.failure().map(json)))
+    .bind(column(rows, |m| m.fallback_message_id.as_str()))
+    .bind(column(rows, accepted_at))
+    .bind(column(rows, |m| m.state.result_time()))
+    .bind(column(rows, |m| m.due_time))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_images(connection: &mut PgConnection, rows: &[Message]) -> Result<(), StoreError> {
+    let open = rows.iter().filter(|message| !message.state.is_final());
+    let images: Vec<_> = open
+        .flat_map(|message| (0_i32..).zip(message.content.images()).map(|(place, image)| (&message.id, place, image)))
+        .collect();
+    if images.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO message_images (message_id, position, width, height, data) \
+         SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bytea[])",
+    )
+    .bind(column(&images, |(id, ..)| id.as_str()))
+    .bind(column(&images, |(_, place, _)| *place))
+    .bind(column(&images, |(.., image)| i64::from(image.width())))
+    .bind(column(&images, |(.., image)| i64::from(image.height())))
+    .bind(column(&images, |(.., image)| &image.data()[..]))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The messages first and what hangs on them after, as in every transaction: the outer statement counts what the first
+/// part returns before the others run.
+const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u.status, provider = u.provider, \
+    provider_account = u.account, account_organization_id = u.owner, config_revision = u.revision, \
+    provider_config_version = u.version, provider_message_id = u.name, events = u.events, failure = u.failure, \
+    fallback_message_id = u.fallback, accepted_at = u.accepted, result_at = u.result, due_at = u.due, checks = u.checks \
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
+    $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::timestamptz[], \
+    $16::timestamptz[], $17::bigint[], $18::timestamptz[], $19::integer[]) \
+    AS u (message, organization, created, status, provider, account, owner, revision, version, name, events, failure, \
+    fallback, accepted, result, due, checks, due_before, events_before) \
+    WHERE messages.id = message AND organization_id = organization AND created_at = created \
+    AND (NOT $20 OR (due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before)) \
+    RETURNING 1), \
+    closed AS (DELETE FROM open_messages USING unnest($18::timestamptz[], $1::text[], $16::timestamptz[]) \
+    AS u (due_before, message, due) \
+    WHERE due_at = due_before AND message_id = message AND due IS DISTINCT FROM due_before), \
+    opened AS (INSERT INTO open_messages SELECT due, message, created \
+    FROM unnest($16::timestamptz[], $1::text[], $3::timestamptz[], $18::timestamptz[]) AS u (due, message, created, due_before) \
+    WHERE due IS NOT NULL AND due IS DISTINCT FROM due_before) \
+    SELECT count(*) FROM changed";
+
+/// Changed messages. With `presumed`, only if they stand as they were known: nothing changes a message but adds to its
+/// timeline or moves the time at which it is due. `false`: one did not.
+async fn update(connection: &mut PgConnection, rows: &[Update], presumed: bool) -> Result<bool, StoreError> {
+    let (events, events_before): (Vec<String>, Vec<i32>) =
+        rows.iter().map(|row| timeline(&row.message.events, row.before.events)).unzip();
+    let changed: i64 = sqlx::query_scalar(UPDATE)
+        .bind(column(rows, |u| u.message.id.as_str()))
+        .bind(column(rows, |u| u.message.organization_id.as_str()))
+        .bind(column(rows, |u| u.message.create_time))
+        .bind(column(rows, |u| u.message.state.status().as_str()))
+        .bind(column(rows, |u| u.message.route.provider.as_str()))
+        .bind(column(rows, |u| u.message.route.provider_account.as_str()))
+        .bind(column(rows, |u| u.message.route.account_organization_id.as_str()))
+        .bind(column(rows, |u| u.message.route.config_revision))
+        .bind(column(rows, |u| u.message.route.provider_config_version))
+        .bind(column(rows, |u| provider_message_id(&u.message)))
+        .bind(events)
+        .bind(column(rows, |u| u.message.failure().map(json)))
+        .bind(column(rows, |u| u.message.fallback_message_id.as_str()))
+        .bind(column(rows, |u| accepted_at(&u.message)))
+        .bind(column(rows, |u| u.message.state.result_time()))
+        .bind(column(rows, |u| u.message.due_time))
+        .bind(column(rows, |u| i64::from(u.message.checks)))
+        .bind(column(rows, |u| u.before.due_time))
+        .bind(events_before)
+        .bind(presumed)
+        .fetch_one(&mut *connection)
+        .await?;
+    if usize::try_from(changed) != Ok(rows.len()) {
+        return Ok(false);
+    }
+    let done = rows.iter().map(|row| &row.message).filter(|m| m.channel == Channel::Mms && m.state.is_final());
+    let done: Vec<&str> = done.map(|message| message.id.as_str()).collect();
+    if !done.is_empty() {
+        sqlx::query("DELETE FROM message_images WHERE message_id = ANY($1)").bind(done).execute(connection).await?;
+    }
+    Ok(true)
+}
+
+/// A timeline as JSON, and how long it was when it had only its first `known` lines.
+fn timeline(events: &[Event], known: usize) -> (String, i32) {
+    let mut text = String::with_capacity(160 * events.len() + 2);
+    text.push('[');
+    let mut before = 2;
+    for (index, event) in events.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&json(event));
+        if index + 1 == known {
+            before = i32::try_from(text.len() + 1).unwrap_or(i32::MAX);
+        }
+    }
+    text.push(']');
+    (text, before)
+}
+
+/// What vendors call messages that they have just taken.
+async fn name(connection: &mut PgConnection, effects: &Effects) -> Result<(), StoreError> {
+    let changed = effects.updates.iter().map(|update| (&update.message, update.before.provider_message_id.as_str()));
+    let named: Vec<&Message> = changed
+        .chain(effects.inserts.iter().map(|message| (message, "")))
+        .filter(|(message, before)| !provider_message_id(message).is_empty() && provider_message_id(message) != *before)
+        .map(|(message, _)| message)
+        .collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) ON CONFLICT DO NOTHING",
+    )
+    .bind(column(&named, |m| provider_message_id(m)))
+    .bind(column(&named, |m| m.route.provider.as_str()))
+    .bind(column(&named, |m| m.id.as_str()))
+    .bind(column(&named, |m| m.create_time))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn event_keys(
+    connection: &mut PgConnection,
+    keys: &[(String, String, DateTime<Utc>)],
+) -> Result<(), StoreError> {
+    let mut rows: Vec<_> = keys.iter().map(|(key, message_id, at)| (stored_key(key), message_id, at)).collect();
+    // Keys of parked reports hang on no locked message: their order is theirs alone.
+    rows.sort_unstable();
+    sqlx::query(
+        "INSERT INTO event_keys (event_key, message_id, recorded_at) \
+         SELECT * FROM unnest($1::bytea[], $2::text[], $3::timestamptz[]) ON CONFLICT DO NOTHING",
+    )
+    .bind(column(&rows, |(key, ..)| key.as_slice()))
+    .bind(column(&rows, |(_, message_id, _)| message_id.as_str()))
+    .bind(column(&rows, |(.., at)| **at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn park(connection: &mut PgConnection, updates: &[StatusUpdate]) -> Result<(), StoreError> {
+    let mut rows: Vec<_> = updates.iter().map(|update| (scoped_key(update, None), update)).collect();
+    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    sqlx::query(
+        "INSERT INTO parked_updates (event_key, provider_message_id, body, parked_at) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) ON CONFLICT DO NOTHING",
+    )
+    .bind(column(&rows, |(key, _)| key.as_str()))
+    .bind(column(&rows, |(_, update)| update.report.provider_message_id.as_str()))
+    .bind(column(&rows, |(_, update)| json(update)))
+    .bind(column(&rows, |(_, update)| update.at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::{EventKind, Status};
+
+    use super::*;
+
+    #[test]
+    fn a_timeline_is_the_json_array_that_is_read_and_knows_how_long_it_was() {
+        let event = |detail: &str| Event {
+            kind: EventKind::Recorded,
+            status: Status::Requested,
+            occur_time: DateTime::UNIX_EPOCH,
+            record_time: DateTime::UNIX_EPOCH,
+            provider: "cloudmsg".to_owned(),
+            detail: detail.to_owned(),
+            failure: None,
+        };
+        let events = [event("하나"), event("둘"), event("\"셋\"")];
+        for known in 0..=events.len() {
+            let (text, before) = timeline(&events, known);
+            assert_eq!(text, json(&events));
+            assert_eq!(usize::try_from(before).unwrap(), json(&&events[..known]).len());
+        }
+    }
+}
