@@ -36,8 +36,9 @@ use crate::{
     prepare::AdRules,
     reconcile::{Policy, Reconciler},
     resolver::{Freshness, Resolver},
+    retention::Retention,
     send::Sends,
-    store::{Store, sqlite::SqliteStore},
+    store::{Store, postgres::PostgresStore, sqlite::SqliteStore},
 };
 
 /// Largest request: three images of 300 KB, a long text and some room.
@@ -62,9 +63,11 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         bind("dispatcher metrics", "dispatcher.metrics_listen", config.metrics_listen.address()).await?;
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
+    config.retention.check()?;
     let store = open_store(&config, &process.data_dir).await?;
     let readiness = Readiness::new();
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
+    Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
     let history = History::start(store, lifecycle);
 
     let limits = Limits {
@@ -145,13 +148,23 @@ pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
     open_store(config, &process.data_dir).await.map(drop)
 }
 
+/// Opens the history where the settings say, and brings its schema up to date.
+/// Errors do not
+/// show the address: it may hold a password.
 async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let path = match config.database_url.as_deref() {
+    let url = config.database_url.as_deref();
+    if let Some(url) = url.filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        let store = PostgresStore::open(url, config.database_pool.into(), config.reconcile_after)
+            .await
+            .context("dispatcher.database_url: the PostgreSQL database cannot be opened")?;
+        return Ok(Arc::new(store));
+    }
+    let path = match url.map(|url| url.strip_prefix("sqlite://")) {
         None => data_dir.join("dispatcher.db"),
-        Some(url) => match url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() => PathBuf::from(path),
-            _ => anyhow::bail!("dispatcher.database_url is not an address this version can open: use sqlite://PATH"),
-        },
+        Some(Some(path)) if !path.is_empty() => PathBuf::from(path),
+        Some(_) => anyhow::bail!(
+            "dispatcher.database_url is not an address this version can open: use sqlite://PATH or postgres://HOST/DATABASE"
+        ),
     };
     let store = SqliteStore::open(&path, config.reconcile_after)
         .await

@@ -9,7 +9,7 @@ use switchboard_runtime::{
     watch_client::WatchSettings,
 };
 
-use crate::outbound::BreakerSettings;
+use crate::{outbound::BreakerSettings, retention::RetentionConfig, store::postgres::PoolSizes};
 
 /// The section `dispatcher`.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,8 +19,12 @@ pub struct Config {
     pub listen: Listen,
     /// Where metrics and health listen. Default: 127.0.0.1:7004.
     pub metrics_listen: Listen,
-    /// `sqlite://path`. Default: `dispatcher.db` under `data_dir`.
+    /// `sqlite://path` or `postgres://…`. Default: `dispatcher.db` under `data_dir`.
     pub database_url: Option<String>,
+    /// Connections to a PostgreSQL.
+    pub database_pool: DatabasePool,
+    /// How long what is kept.
+    pub retention: RetentionConfig,
     /// Where config-service is. Default: http://127.0.0.1:7002.
     pub config_service_url: String,
     /// The token to show to config-service. Default: the entry `dispatcher` of the tokens file.
@@ -77,6 +81,8 @@ impl Default for Config {
             listen: Listen::local(7001),
             metrics_listen: Listen::local(7004),
             database_url: None,
+            database_pool: DatabasePool::default(),
+            retention: RetentionConfig::default(),
             config_service_url: "http://127.0.0.1:7002".to_owned(),
             token: None,
             token_file: None,
@@ -97,6 +103,28 @@ impl Default for Config {
             absence_margin: Duration::from_secs(10),
             result_horizon: Duration::from_secs(24 * 3600),
         }
+    }
+}
+
+/// The section `dispatcher.database_pool`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabasePool {
+    /// Connections that write: one commits what was sent and reported, the others claim and tidy. Default: 3.
+    pub writers: u32,
+    /// Connections that read. Default: 8.
+    pub readers: u32,
+}
+
+impl Default for DatabasePool {
+    fn default() -> Self {
+        Self { writers: 3, readers: 8 }
+    }
+}
+
+impl From<DatabasePool> for PoolSizes {
+    fn from(pool: DatabasePool) -> Self {
+        Self { writers: pool.writers.max(2), readers: pool.readers.max(1) }
     }
 }
 

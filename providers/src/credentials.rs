@@ -3,7 +3,11 @@
 //! A form is all that an admin screen needs to draw itself and all that config-service needs to validate, seal and hand
 //! out: which fields there are, which are secret, and what each is used for.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{PoisonError, RwLock},
+};
 
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
@@ -185,6 +189,14 @@ impl Form {
 }
 
 /// Whether the whole value matches. A pattern that does not compile matches nothing; a test holds that all do.
-fn matches(pattern: &str, value: &str) -> bool {
-    Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(value))
+///
+/// Patterns are compiled once: a dispatcher opens the accounts of every organisation at its start.
+fn matches(pattern: &'static str, value: &str) -> bool {
+    static COMPILED: RwLock<BTreeMap<&'static str, Option<Regex>>> = RwLock::new(BTreeMap::new());
+    let whole = |regex: &Option<Regex>| regex.as_ref().is_some_and(|regex| regex.is_match(value));
+    if let Some(regex) = COMPILED.read().unwrap_or_else(PoisonError::into_inner).get(pattern) {
+        return whole(regex);
+    }
+    let regex = Regex::new(&format!("^(?:{pattern})$")).ok();
+    whole(COMPILED.write().unwrap_or_else(PoisonError::into_inner).entry(pattern).or_insert(regex))
 }

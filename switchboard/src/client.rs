@@ -151,7 +151,11 @@ pub fn patient<T>(message: T, extra: Option<Duration>) -> Request<T> {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub fn refused(status: Status) -> anyhow::Error {
     let unreachable = status.code() == Code::Unavailable && reason_of(&status).is_none();
-    let remedy = if unreachable { "; is it running? start it with `switchboard up`, or say where it is" } else { "" };
+    let remedy = if unreachable {
+        "; start it with `switchboard up`, or say where it is with --dispatcher or --config-service"
+    } else {
+        ""
+    };
     anyhow::anyhow!("{}{remedy}", describe(&status))
 }
 

@@ -149,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_holds_only_settings_that_exist() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../switchboard.example.toml");
+        let flags = Flags { config: Some(example.into()), ..Flags::default() };
+        let settings = Settings::load(&flags, &[]).unwrap();
+        assert_eq!(settings.dispatcher.listen, switchboard_dispatcher::Config::default().listen);
+    }
+
+    #[test]
     fn a_flag_wins_over_a_default_and_an_unknown_key_is_named() {
         let flag = |key: &str, value: &str| Flags { set: vec![(key.to_owned(), value.to_owned())], ..Flags::default() };
         let settings = Settings::load(&flag("log.filter", "debug"), &[("log.filter", "warn")]).unwrap();

@@ -15,10 +15,7 @@ use std::{
 use anyhow::Context as _;
 use serde::Serialize;
 use switchboard_proto::dispatch::v1::{Message, MessageStatus};
-use switchboard_runtime::{
-    auth::TokenFile,
-    error::describe,
-};
+use switchboard_runtime::{auth::TokenFile, error::describe};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -155,11 +152,13 @@ async fn send_until_stopped(
         match phase.load(Ordering::Relaxed) {
             STOP => break,
             MEASURE => tally.record(begun.elapsed(), sent.map(|reply| reply.into_inner().message)),
-            _ => if let Err(status) = sent {
-                // Fail slowly, or a server that refuses everything is asked a million times.
-                tally.first_failure.get_or_insert_with(|| describe(&status));
-                sleep(Duration::from_millis(10)).await;
-            },
+            _ => {
+                if let Err(status) = sent {
+                    // Fail slowly, or a server that refuses everything is asked a million times.
+                    tally.first_failure.get_or_insert_with(|| describe(&status));
+                    sleep(Duration::from_millis(10)).await;
+                }
+            }
         }
     }
     Ok(tally)

@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn short_texts_fit_an_sms_and_the_long_one_does_not() {
         // Everything in these texts that is not ASCII takes two bytes in CP949.
-        let bytes = |text: &str| text.replace("{}", "482913").chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
+        let bytes =
+            |text: &str| text.replace("{}", "482913").chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
         assert!(SHORT.iter().all(|text| bytes(text) <= 90), "{:?}", SHORT.map(bytes));
         assert!(bytes(LONG) > 90);
     }

@@ -1,12 +1,12 @@
 //! What a good engineer writes by hand.
 
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use switchboard_proto::dispatch::v1::SendSmsRequest;
 use switchboard_runtime::{Clock as _, SystemClock};
-use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::{
     Places,
-    service::{self, Send},
+    service::{self, Carrier},
     vendor::{Answer, Body, address},
 };
 
@@ -46,8 +46,8 @@ pub(super) async fn serve(places: &Places) -> anyhow::Result<()> {
     service::serve(Naive { pool, http, address: address(&places.vendor_url) }).await
 }
 
-impl Send for Naive {
-    async fn send(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
+impl Carrier for Naive {
+    async fn carry(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
         sqlx::query(INSERT)
             .bind(message_id)
             .bind(&request.organization_id)

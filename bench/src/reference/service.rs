@@ -23,29 +23,25 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const CONCURRENT_STREAMS: u32 = 4_096;
 
 /// What a reference program does for a send.
-pub(super) trait Send: Sync + std::marker::Send + 'static {
+pub(super) trait Carrier: Send + Sync + 'static {
     /// Sends a message under an id of ours, and returns the vendor's id.
-    fn send(
-        &self,
-        message_id: &str,
-        request: &SendSmsRequest,
-    ) -> impl Future<Output = anyhow::Result<String>> + std::marker::Send;
+    fn carry(&self, message_id: &str, request: &SendSmsRequest) -> impl Future<Output = anyhow::Result<String>> + Send;
 }
 
 /// Sends nothing.
 pub(super) struct Echo;
 
-impl Send for Echo {
-    async fn send(&self, message_id: &str, _: &SendSmsRequest) -> anyhow::Result<String> {
+impl Carrier for Echo {
+    async fn carry(&self, message_id: &str, _: &SendSmsRequest) -> anyhow::Result<String> {
         Ok(format!("m-{message_id}"))
     }
 }
 
 /// Serves on a free port, says so, and goes on until the process is killed.
-pub(super) async fn serve(send: impl Send) -> anyhow::Result<()> {
+pub(super) async fn serve(carrier: impl Carrier) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     output::line(format_args!("{READY}{}", listener.local_addr()?))?;
-    let service = MessageServiceServer::new(OnlySms { send, ids: Ids::new() });
+    let service = MessageServiceServer::new(OnlySms { carrier, ids: Ids::new() });
     let server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -55,18 +51,18 @@ pub(super) async fn serve(send: impl Send) -> anyhow::Result<()> {
     Ok(server.await?)
 }
 
-struct OnlySms<S> {
-    send: S,
+struct OnlySms<C> {
+    carrier: C,
     ids: Ids,
 }
 
 #[tonic::async_trait]
-impl<S: Send> MessageService for OnlySms<S> {
+impl<C: Carrier> MessageService for OnlySms<C> {
     async fn send_sms(&self, request: Request<SendSmsRequest>) -> Result<Response<SendSmsResponse>, Status> {
         let request = request.into_inner();
         let now = SystemClock.now();
         let message_id = self.ids.next(now);
-        let sent = self.send.send(&message_id, &request).await;
+        let sent = self.carrier.carry(&message_id, &request).await;
         let provider_message_id = sent.map_err(|error| Status::unavailable(format!("{error:#}")))?;
         let message = Message {
             message_id,

@@ -39,7 +39,7 @@ pub type WatchClient = ConfigWatchServiceClient<AuthorizedChannel>;
 
 /// A running config-service with simulated vendors.
 pub struct Service {
-    pub folder: Arc<TempDir>,
+    _folder: Arc<TempDir>,
     pub vendors: Option<VendorSim>,
     pub lifecycle: Lifecycle,
     pub started: Started,
@@ -128,7 +128,7 @@ impl Service {
         let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
         let process = process(folder.path(), &lifecycle);
         let started = switchboard_config_service::start(config, registry, &process).await.unwrap();
-        Self { folder, vendors: None, lifecycle, started }
+        Self { _folder: folder, vendors: None, lifecycle, started }
     }
 
     fn channel(&self, caller: &str) -> AuthorizedChannel {

@@ -31,6 +31,7 @@ pub(super) fn invalid(invalid: Invalid) -> Status {
 pub(super) fn send(error: SendError) -> Status {
     let sentence = error.to_string();
     match error {
+        SendError::HeldBack(why) => invalid(why),
         SendError::Resolve(error) => resolve(&error),
         SendError::Unroutable(Unroutable::ChannelUnsupported { .. }) => {
             Problem::new(Reason::ChannelUnsupported, sentence).into()

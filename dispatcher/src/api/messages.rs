@@ -48,17 +48,8 @@ impl Messages {
     }
 
     /// Sends what was prepared, or answers a repeat.
-    async fn send(
-        &self,
-        draft: Result<Draft, Invalid>,
-        organization_id: &str,
-        request_id: &str,
-        deadline: Option<Instant>,
-    ) -> Result<Message, Status> {
-        match draft {
-            Ok(draft) => self.sends.send(draft, deadline).await.map_err(error::send),
-            Err(invalid) => self.sends.repeat_of(organization_id, request_id, invalid).await.map_err(error::invalid),
-        }
+    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Message, Status> {
+        self.sends.send(draft.map_err(error::invalid)?, deadline).await.map_err(error::send)
     }
 }
 
@@ -69,9 +60,8 @@ impl MessageService for Messages {
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
-        let (organization_id, request_id) = (request.organization_id.clone(), request.request_id.clone());
         let draft = prepare::sms(convert::sms_request(request), self.rules, self.clock.now());
-        let message = self.send(draft, &organization_id, &request_id, deadline).await?;
+        let message = self.send(draft, deadline).await?;
         Ok(Response::new(SendSmsResponse {
             message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
         }))
@@ -82,14 +72,13 @@ impl MessageService for Messages {
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
-        let (organization_id, request_id) = (request.organization_id.clone(), request.request_id.clone());
         let (text, images) = convert::mms_request(request);
         let (rules, now) = (self.rules, self.clock.now());
         // Images are decoded whole; that must not hold up other sends.
         let draft = tokio::task::spawn_blocking(move || prepare::mms(text, images, rules, now))
             .await
             .map_err(|_| Status::internal("an image could not be decoded"))?;
-        let message = self.send(draft, &organization_id, &request_id, deadline).await?;
+        let message = self.send(draft, deadline).await?;
         Ok(Response::new(SendMmsResponse {
             message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
         }))
@@ -103,9 +92,8 @@ impl MessageService for Messages {
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
-        let (organization_id, request_id) = (request.organization_id.clone(), request.request_id.clone());
         let draft = prepare::alimtalk(convert::alimtalk_request(request));
-        let message = self.send(draft, &organization_id, &request_id, deadline).await?;
+        let message = self.send(draft, deadline).await?;
         Ok(Response::new(SendAlimtalkResponse {
             message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
         }))

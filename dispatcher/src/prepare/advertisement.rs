@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, FixedOffset, Timelike as _, Utc};
 use regex::Regex;
 
-use super::{Violation, Violations};
+use super::{Fault, Invalid, Violation, Violations};
 
 /// What is asked of advertisements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ const KST_SECONDS: i32 = 9 * 3600;
 
 impl AdRules {
     /// Checks a text; the opt-out number found in it, national digits.
-    pub(super) fn check(self, text: &str, now: DateTime<Utc>, violations: &mut Violations) -> Option<String> {
+    pub(super) fn check(text: &str, violations: &mut Violations) -> Option<String> {
         if !text.starts_with(MARK) {
             violations.add(Violation::AdRules, "text", "is an advertisement and must start with (광고)");
         }
@@ -33,14 +33,21 @@ impl AdRules {
                 "is an advertisement and must carry a free opt-out number, such as 무료수신거부 080-123-4567",
             );
         }
-        if self.night && is_night(now) {
-            violations.add(
-                Violation::AdRules,
-                "purpose",
-                "is ADVERTISEMENT, which may not be sent from 21:00 to 08:00 Korean time: send it by day",
-            );
-        }
         opt_out
+    }
+
+    /// Whether an advertisement may not be sent now. That is no fault of its content, so it is told with other faults or,
+    /// if there are none, kept with the draft: the same request made by day is still answered.
+    pub(super) fn hold_back(self, now: DateTime<Utc>, violations: &mut Violations) -> Option<Invalid> {
+        if !self.night || !is_night(now) {
+            return None;
+        }
+        const WHY: &str = "is ADVERTISEMENT, which may not be sent from 21:00 to 08:00 Korean time: send it by day";
+        if !violations.is_empty() {
+            violations.add(Violation::AdRules, "purpose", WHY);
+        }
+        let fault = Fault { field: "purpose".to_owned(), description: WHY.to_owned() };
+        Some(Invalid { violation: Violation::AdRules, faults: vec![fault] })
     }
 }
 

@@ -103,6 +103,7 @@ pub fn alimtalk(request: AlimtalkRequest) -> Result<Draft, Invalid> {
         to,
         sender: None,
         content,
+        held_back: None,
     })
 }
 

@@ -38,10 +38,11 @@ pub fn mms(
     let text = measure(&request.text, &mut violations);
     let subject = measure_subject(&request.subject, "subject", &mut violations);
     let opt_out_number = match &text {
-        Some(text) if request.advertisement => rules.check(text, now, &mut violations),
+        Some(text) if request.advertisement => AdRules::check(text, &mut violations),
         _ => None,
     };
     let images = decode(images, &mut violations);
+    let held_back = if request.advertisement { rules.hold_back(now, &mut violations) } else { None };
     let parts = to.zip(text).zip(subject).zip(images);
     let (((to, text), subject), images) = violations.finish(parts)?;
 
@@ -62,6 +63,7 @@ pub fn mms(
         to,
         sender,
         content: Content::Mms(MmsContent { text: TextContent { text, subject, opt_out_number }, images }),
+        held_back,
     })
 }
 

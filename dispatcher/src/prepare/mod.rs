@@ -18,7 +18,7 @@ pub use advertisement::AdRules;
 pub use alimtalk::{AlimtalkRequest, FallbackRequest, alimtalk};
 pub use mms::{ImageRequest, mms};
 pub use text::{Oversize, TextRequest, sms};
-pub use violation::{Invalid, Violation, Violations};
+pub use violation::{Fault, Invalid, Violation, Violations};
 
 /// What every request has.
 #[derive(Default)]
@@ -51,6 +51,8 @@ pub struct Draft {
     pub sender: Option<Sender>,
     /// What it says.
     pub content: Content,
+    /// Why it may not be sent now, although nothing is wrong with it: a request made before is still answered.
+    pub held_back: Option<Invalid>,
 }
 
 /// Longest request id and label, in characters.

@@ -51,9 +51,10 @@ pub fn sms(request: TextRequest, rules: AdRules, now: DateTime<Utc>) -> Result<D
     let sender = sender(&request.sender, "sender", &mut violations);
     let measured = measure(&request.text, &request.subject, request.oversize, ["text", "subject"], &mut violations);
     let opt_out_number = match &measured {
-        Some(measured) if request.advertisement => rules.check(&measured.text, now, &mut violations),
+        Some(measured) if request.advertisement => AdRules::check(&measured.text, &mut violations),
         _ => None,
     };
+    let held_back = if request.advertisement { rules.hold_back(now, &mut violations) } else { None };
     let (to, measured) = violations.finish(to.zip(measured))?;
 
     let mut digest = Digest::new("sms");
@@ -72,6 +73,7 @@ pub fn sms(request: TextRequest, rules: AdRules, now: DateTime<Utc>) -> Result<D
         to,
         sender,
         content: Content::Text(TextContent { text: measured.text, subject: measured.subject, opt_out_number }),
+        held_back,
     })
 }
 

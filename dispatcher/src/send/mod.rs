@@ -24,6 +24,9 @@ use crate::{
 /// Why no message was made.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
+    /// Nothing is wrong with it, but it may not be sent now (an advertisement, at night).
+    #[error(transparent)]
+    HeldBack(Invalid),
     /// The mapping is not known.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
@@ -91,7 +94,7 @@ impl Sends {
     ///
     /// No message was made.
     pub async fn send(&self, draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
-        // A repeat is answered even when today's mapping, limits or load would refuse a new message.
+        // A repeat is answered even when the hour, today's mapping, limits or load would refuse a new message.
         let repeat = (draft.organization_id.clone(), draft.request_id.clone(), draft.fingerprint);
         match self.begin(draft, deadline).await {
             Ok(message) => Ok(message),
@@ -107,24 +110,6 @@ impl Sends {
         }
     }
 
-    /// The message that a request made earlier, for a caller that repeats one which today would not be valid any more
-    /// (an advertisement, at night). `invalid` comes back when there is none.
-    ///
-    /// # Errors
-    ///
-    /// `invalid`.
-    pub async fn repeat_of(
-        &self,
-        organization_id: &str,
-        request_id: &str,
-        invalid: Invalid,
-    ) -> Result<Message, Invalid> {
-        if invalid.violation != crate::prepare::Violation::AdRules {
-            return Err(invalid);
-        }
-        self.earlier(organization_id, request_id).await.map(|(message, _)| message).ok_or(invalid)
-    }
-
     async fn earlier(&self, organization_id: &str, request_id: &str) -> Option<(Message, crate::store::Fingerprint)> {
         if request_id.is_empty() {
             return None;
@@ -132,7 +117,10 @@ impl Sends {
         self.history.by_request_id(organization_id, request_id).await.ok().flatten()
     }
 
-    async fn begin(&self, draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
+    async fn begin(&self, mut draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
+        if let Some(why) = draft.held_back.take() {
+            return Err(SendError::HeldBack(why));
+        }
         if self.lifecycle.is_draining() {
             return Err(SendError::ShuttingDown);
         }

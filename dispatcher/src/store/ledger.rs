@@ -167,11 +167,6 @@ impl Ledger {
         self.messages.insert(message.id.clone(), Entry { message, before, change: Change::None });
     }
 
-    /// Whether a message is known.
-    pub fn knows(&self, message_id: &str) -> bool {
-        self.messages.contains_key(message_id)
-    }
-
     /// A stored request id; its message must be known too.
     pub fn know_request(
         &mut self,

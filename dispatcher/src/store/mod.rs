@@ -10,6 +10,7 @@
 mod backoff;
 pub mod ledger;
 pub mod postgres;
+mod retention;
 pub mod sqlite;
 mod stored;
 mod writes;
@@ -20,6 +21,7 @@ use switchboard_providers::model::Channel;
 
 use crate::message::{Message, Status};
 
+pub use retention::{Forgotten, Terms};
 pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
 
 /// Where messages are kept.
@@ -65,6 +67,14 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When the store cannot be written.
     async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError>;
+
+    /// Keeps house: makes room for the time to come, and forgets what need not be kept any longer, at most `batch` rows of
+    /// each kind.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written; some of it may have been done.
+    async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError>;
 
     /// Whether the store answers.
     ///

@@ -92,10 +92,10 @@ fn a_database_url_that_is_none_or_leads_nowhere_is_named() {
         ("CONFIG_SERVICE", "SWITCHBOARD_CONFIG_SERVICE__DATABASE_URL"),
     ] {
         let key = format!("{}.database_url", service.to_lowercase());
-        for url in ["mysql://127.0.0.1/x", &nowhere] {
+        for (url, named) in [("mysql://127.0.0.1/x", key.as_str()), (&nowhere, "a-file/history.db")] {
             let ended = program::run(alone(folder.path()).arg("up").env(variable, url));
             assert!(matches!(ended.code, Some(USAGE | FAILED)), "{url}: {}", ended.stderr);
-            expect(&ended, ended.code.unwrap(), &[&key]);
+            expect(&ended, ended.code.unwrap(), &[named]);
         }
     }
 }

@@ -1,7 +1,7 @@
 -- The live table, partitioned by month, with the old one as its oldest partition.
 --
 -- Of all a message's columns, those that change while it is sent and reported on are in no index, and pages are filled
--- by half: so a change stays within its page and touches no index at all. What is due and what the vendor calls a message
+-- by half: so a change stays within its page and touches no index at all. What is due, and what the vendor calls a message,
 -- is therefore looked up in two narrow tables beside it.
 SET LOCAL lock_timeout = '1s';
 
@@ -27,27 +27,3 @@ ALTER TABLE message_history DROP CONSTRAINT message_history_bound;
 
 -- Where a message goes whose month has no partition: never lost, and moved once its month has one.
 CREATE TABLE messages_default PARTITION OF messages DEFAULT WITH (fillfactor = 50);
-
--- Makes the partition of the month in which an instant lies. Does nothing where that time is covered.
-CREATE FUNCTION messages_make_room(instant timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    month     timestamp   := date_trunc('month', instant AT TIME ZONE 'UTC');
-    beginning timestamptz := month AT TIME ZONE 'UTC';
-    ending    timestamptz := (month + interval '1 month') AT TIME ZONE 'UTC';
-    name      text        := 'messages_' || to_char(month, 'YYYY_MM');
-BEGIN
-    IF to_regclass(name) IS NOT NULL THEN
-        RETURN false;
-    END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE messages INCLUDING DEFAULTS) WITH (fillfactor = 50)', name);
-    EXECUTE format('WITH strays AS (DELETE FROM messages_default WHERE created_at >= %L AND created_at < %L RETURNING *) '
-                   'INSERT INTO %I SELECT * FROM strays', beginning, ending, name);
-    -- Attached, not made as a partition: that would lock out everybody.
-    EXECUTE format('ALTER TABLE messages ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, beginning, ending);
-    RETURN true;
-EXCEPTION
-    WHEN invalid_object_definition THEN
-        RETURN false; -- the oldest partition reaches that far
-END
-$$;
-SELECT messages_make_room(now() + make_interval(months => ahead)) FROM generate_series(0, 3) AS ahead;

@@ -6,14 +6,15 @@ CREATE TABLE open_messages (
     PRIMARY KEY (due_at, message_id)
 );
 
--- What vendors call our messages.
+-- What vendors call our messages. Partitioned like them, to be dropped with them.
 CREATE TABLE provider_message_ids (
     provider_message_id text        NOT NULL,
     provider            text        NOT NULL,
     message_id          text        NOT NULL,
     created_at          timestamptz NOT NULL, -- of the message
-    PRIMARY KEY (provider_message_id, provider, message_id)
-);
+    PRIMARY KEY (provider_message_id, provider, message_id, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE TABLE provider_message_ids_default PARTITION OF provider_message_ids DEFAULT;
 
 -- Images of an MMS, kept until the message is final.
 CREATE TABLE message_images (
@@ -48,6 +49,7 @@ CREATE TABLE event_keys (
 -- Vendor events that came before their message was known by the vendor's id.
 CREATE TABLE parked_updates (
     event_key           text        PRIMARY KEY,
+    provider            text        NOT NULL,
     provider_message_id text        NOT NULL,
     body                text        NOT NULL, -- JSON
     parked_at           timestamptz NOT NULL

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Role, Roles};
 
 /// Methods open to everyone: health and reflection.
-const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/"];
+const OPEN: [&str; 3] =
+    ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
 
 /// The table of a server's methods.
 ///

@@ -62,17 +62,23 @@ impl GrpcServer {
         let address = listener.local_addr().context("the listening socket has no address")?;
         let services: Vec<&'static str> = self.auth.policy().services().into_iter().collect();
 
-        let mut reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .with_service_name(HEALTH_SERVICE)
-            .with_service_name(REFLECTION_SERVICE);
-        for descriptors in self.descriptors {
-            reflection = reflection.register_encoded_file_descriptor_set(descriptors);
-        }
-        for service in &services {
-            reflection = reflection.with_service_name(*service);
-        }
-        let reflection = reflection.build_v1().with_context(|| format!("the descriptors of {name} cannot be read"))?;
+        let describe = || {
+            let mut reflection = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .with_service_name(HEALTH_SERVICE)
+                .with_service_name(REFLECTION_SERVICE);
+            for descriptors in &self.descriptors {
+                reflection = reflection.register_encoded_file_descriptor_set(descriptors);
+            }
+            for service in &services {
+                reflection = reflection.with_service_name(*service);
+            }
+            reflection
+        };
+        let unreadable = || format!("the descriptors of {name} cannot be read");
+        let reflection = describe().build_v1().with_context(unreadable)?;
+        // Older clients, Python's among them, know only this one.
+        let reflection_v1alpha = describe().build_v1alpha().with_context(unreadable)?;
 
         let reporter = HealthReporter::new();
         let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
@@ -85,7 +91,7 @@ impl GrpcServer {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(CONCURRENT_STREAMS)
             .layer(self.auth)
-            .add_routes(routes.add_service(health).add_service(reflection).prepare())
+            .add_routes(routes.add_service(health).add_service(reflection).add_service(reflection_v1alpha).prepare())
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
                 lifecycle.draining().cancelled_owned(),

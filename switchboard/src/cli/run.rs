@@ -20,6 +20,8 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         let flags = self.flags;
         let alone = || Settings::load(&flags, &[]);
+        // What these say is their answer; the log is for whoever asks for it.
+        let quiet = || Settings::load(&flags, &[("log.filter", "warn")]);
         match self.command.unwrap_or(Command::Up) {
             Command::Up => up::run(&flags).await,
             Command::Demo => demo::run(&flags).await,
@@ -27,9 +29,9 @@ impl Cli {
             Command::Dispatcher => services::run(Service::Dispatcher, &alone()?).await,
             Command::WebhookGateway => services::run(Service::Gateway, &alone()?).await,
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
-            Command::Migrate => commands::migrate::run(&alone()?).await,
-            Command::Keys(Keys::Generate { file }) => keys::generate(&alone()?, file),
-            Command::Keys(Keys::Rotate) => keys::rotate(&alone()?).await,
+            Command::Migrate => commands::migrate::run(&quiet()?).await,
+            Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
+            Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
             Command::Org(group) => {
                 org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
             }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use switchboard_proto::config::v1::{
     AuditChange, AuditEvent, AuditHead, GetAuditHeadRequest, ListAuditEventsRequest, VerifyAuditTrailRequest,
@@ -56,8 +55,10 @@ pub enum Action {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     count: i64,
-    hash: Vec<u8>,
-    signature: Vec<u8>,
+    /// Hexadecimal.
+    hash: String,
+    /// Hexadecimal.
+    signature: String,
     sign_time: Option<DateTime<Utc>>,
 }
 
@@ -110,7 +111,12 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
             let response = admin.get_audit_head(request(GetAuditHeadRequest {})).await.map_err(refused)?.into_inner();
             let head = response.head.context("config-service answered without a head")?;
             let sign_time = head.sign_time.as_ref().map(from_timestamp).transpose()?;
-            let kept = Kept { count: head.count, hash: head.hash, signature: head.signature, sign_time };
+            let kept = Kept {
+                count: head.count,
+                hash: hex::encode(head.hash),
+                signature: hex::encode(head.signature),
+                sign_time,
+            };
             Ok(output::line(serde_json::to_string(&kept)?)?)
         }
     }
@@ -118,10 +124,14 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
 
 fn read(path: &PathBuf) -> anyhow::Result<AuditHead> {
     let text = std::fs::read(path).with_context(|| format!("the head {} cannot be read", path.display()))?;
-    let kept: Kept = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is not a head that `switchboard audit head` printed", path.display()))?;
-    let sign_time: Option<Timestamp> = kept.sign_time.map(to_timestamp);
-    Ok(AuditHead { count: kept.count, hash: kept.hash, signature: kept.signature, sign_time })
+    let other = || format!("{} is not a head that `switchboard audit head` printed", path.display());
+    let kept: Kept = serde_json::from_slice(&text).with_context(other)?;
+    Ok(AuditHead {
+        count: kept.count,
+        hash: hex::decode(kept.hash).with_context(other)?,
+        signature: hex::decode(kept.signature).with_context(other)?,
+        sign_time: kept.sign_time.map(to_timestamp),
+    })
 }
 
 fn table(events: Vec<AuditEvent>) -> std::io::Result<()> {

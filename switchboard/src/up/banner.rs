@@ -76,7 +76,9 @@ fn executable() -> String {
         return "switchboard".to_owned();
     };
     let shown: &Path = program.strip_prefix(&folder).unwrap_or(&program);
-    quoted(&shown.display().to_string())
+    let word = quoted(&shown.display().to_string());
+    // A shell looks for a word without a slash elsewhere than here.
+    if word.contains('/') { word } else { format!("./{word}") }
 }
 
 /// A word that a shell takes as it stands.

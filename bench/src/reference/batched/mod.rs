@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     Places,
-    service::{self, Send},
+    service::{self, Carrier},
     vendor::Thin,
 };
 
@@ -25,9 +25,9 @@ const QUEUE: usize = 4_096;
 const LARGEST_BATCH: usize = 512;
 
 /// A database that takes a batch in one go.
-trait Engine: std::marker::Send + 'static {
+trait Engine: Send + 'static {
     /// Commits both, or neither.
-    fn commit(&mut self, batch: &Batch) -> impl Future<Output = Result<(), sqlx::Error>> + std::marker::Send;
+    fn commit(&mut self, batch: &Batch) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 /// What goes together.
@@ -113,8 +113,8 @@ impl Batched {
     }
 }
 
-impl Send for Batched {
-    async fn send(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
+impl Carrier for Batched {
+    async fn carry(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
         let new = New {
             message_id: message_id.to_owned(),
             organization_id: request.organization_id.clone(),

@@ -61,9 +61,7 @@ impl Engine for Sqlite {
         let accepted: Vec<_> = batch
             .accepted
             .iter()
-            .map(|accepted| {
-                (&accepted.message_id, &accepted.provider_message_id, accepted.time.timestamp_micros())
-            })
+            .map(|accepted| (&accepted.message_id, &accepted.provider_message_id, accepted.time.timestamp_micros()))
             .collect();
         let json = |error| sqlx::Error::Encode(Box::new(error));
         let new = serde_json::to_string(&new).map_err(json)?;

@@ -1,7 +1,7 @@
 //! One transaction for many writes: load what the ledger needs, let it decide, store what it decided; again, if replicas
 //! got in each other's way.
 
-use std::{io, time::Duration};
+use std::{io, mem, time::Duration};
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
@@ -27,17 +27,20 @@ pub(super) async fn commit(
 ) -> Result<Vec<Written>, StoreError> {
     let needs = Needs::of(&writes);
     let mut presumed = presume(recent, &writes, &needs);
-    for attempt in 1.. {
+    let batch = Batch { writes: &writes, needs: &needs, reconcile_after };
+    let mut attempt = 1;
+    loop {
         let mut connection = pool.acquire().await?;
-        let batch = Batch { writes: &writes, needs: &needs, reconcile_after };
-        let tried = tokio::time::timeout(PATIENCE, batch.attempt(&mut connection, std::mem::take(&mut presumed))).await;
+        let tried = tokio::time::timeout(PATIENCE, batch.attempt(&mut connection, mem::take(&mut presumed))).await;
         match tried {
-            Ok(Ok(Some((written, effects)))) => {
+            Ok(Ok((written, effects))) => {
                 recent.remember(effects.inserts);
                 effects.updates.into_iter().for_each(|update| recent.correct(update.message));
                 return Ok(written);
             }
-            Ok(Ok(None)) => metrics::counter!("switchboard_history_presumptions_failed_total").increment(1),
+            Ok(Err(Failed::Presumed)) => {
+                metrics::counter!("switchboard_history_presumptions_failed_total").increment(1);
+            }
             Ok(Err(Failed::Before(error))) if attempt < MOST_ATTEMPTS && may_pass(&error) => {
                 tracing::debug!(%error, attempt, "a batch of the history is tried again");
                 metrics::counter!("switchboard_history_retries_total").increment(1);
@@ -48,8 +51,8 @@ pub(super) async fn commit(
                 return Err(StoreError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into()));
             }
         }
+        attempt += 1;
     }
-    Ok(Vec::new())
 }
 
 /// What is known of the messages that these writes settle, if that is all that they are about. Beside other writes, whose
@@ -60,8 +63,10 @@ fn presume(recent: &Recent, writes: &[Write], needs: &Needs) -> Vec<Message> {
     if only_sends && known.len() == needs.message_ids.len() { known } else { Vec::new() }
 }
 
-/// Whether the transaction had reached its end.
+/// How far a transaction had come.
 enum Failed {
+    /// A presumption did not hold. Nothing is committed.
+    Presumed,
     /// Nothing is committed.
     Before(StoreError),
     /// Nobody knows: it must not be tried again.
@@ -81,12 +86,11 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// `None`: a presumption did not hold, nothing is committed.
     async fn attempt(
         &self,
         connection: &mut PgConnection,
         presumed: Vec<Message>,
-    ) -> Result<Option<(Vec<Written>, Effects)>, Failed> {
+    ) -> Result<(Vec<Written>, Effects), Failed> {
         let mut ledger = Ledger::new(self.reconcile_after);
         let on_condition = !presumed.is_empty();
         let mut transaction = connection.begin().await?;
@@ -95,11 +99,17 @@ impl Batch<'_> {
         let effects = ledger.into_effects();
         if !store(&mut transaction, &effects, on_condition).await? {
             transaction.rollback().await?;
-            return Ok(None);
+            return Err(if on_condition { Failed::Presumed } else { Failed::Before(vanished(&effects)) });
         }
         transaction.commit().await.map_err(|error| Failed::Committing(error.into()))?;
-        Ok(Some((written, effects)))
+        Ok((written, effects))
     }
+}
+
+/// A row that was locked and is gone nevertheless.
+fn vanished(effects: &Effects) -> StoreError {
+    let message_id = effects.updates.first().map(|update| update.message.id.clone()).unwrap_or_default();
+    StoreError::Inconsistent { message_id, why: "it, or another of its batch, is not where it was read".to_owned() }
 }
 
 /// Whether the same may succeed at once: a replica was in the way, or the connection was a dead one from the pool.

@@ -111,11 +111,8 @@ async fn know_requests(
     }
     let mut messages = read::unlocked(connection, places.clone()).await?;
     for (message_id, _) in places {
-        if let Some(message) = messages.remove(&message_id) {
-            ledger.know_message(message);
-        } else if !ledger.knows(&message_id) {
-            return Err(lost(message_id));
-        }
+        let message = messages.remove(&message_id).ok_or_else(|| lost(message_id))?;
+        ledger.know_message(message);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! again and again instead of waited for: a session that waits has a snapshot open, and an index that is built
 //! concurrently waits for every older snapshot to go. They would wait for each other.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, SqlStr,
@@ -30,7 +30,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 11] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 12] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_id" Bare,
@@ -42,10 +42,13 @@ const MIGRATIONS: [(i64, &str, &str, Run); 11] = migrations![
     9 "0009_validate_history_bound" Whole,
     10 "0010_partition_history" Whole,
     11 "0011_companions" Whole,
+    12 "0012_months" Whole,
 ];
 
 /// "switchbd", in bytes.
 const LOCK: i64 = 0x7377_6974_6368_6264;
+/// How long a server may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to get the lock, or a table that somebody is using.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often a migration gives way to whoever uses its table before it gives up.
@@ -53,7 +56,9 @@ const MOST_ATTEMPTS: u32 = 100;
 
 /// Brings the schema up to date.
 pub(super) async fn run(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let mut connection = PgConnection::connect_with(options).await?;
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
+    let mut connection =
+        connecting.await.map_err(|_| sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)))??;
     // Closing the connection gives the lock back, whatever happens.
     while !sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await? {
         tokio::time::sleep(PAUSE).await;

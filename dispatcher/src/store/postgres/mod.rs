@@ -7,9 +7,12 @@ mod commit;
 mod connect;
 mod load;
 mod migrations;
+mod months;
 mod read;
 mod recent;
+mod reunite;
 mod row;
+mod tidy;
 mod window;
 mod write;
 
@@ -19,7 +22,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Fingerprint, ListQuery, Store, StoreError, Write, Written};
+use super::{Fingerprint, Forgotten, ListQuery, StatusOutcome, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
 
 pub use connect::PoolSizes;
@@ -48,6 +51,21 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Applies parked reports whose message is known by now.
+    async fn reunite(&self, batch: u32) -> Result<(), StoreError> {
+        for (key, update) in reunite::met(&self.readers, batch).await? {
+            let written = self.commit(vec![Write::Report(Box::new(update))]).await?;
+            // Another account's message is not the one that it waits for.
+            let foreign = matches!(written[..], [Written::Reported { outcome: StatusOutcome::Foreign, .. }]);
+            if !foreign {
+                reunite::unpark(&self.writers, &key).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
@@ -72,6 +90,11 @@ impl Store for PostgresStore {
 
     async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {
         claim::claim_due(&self.writers, now, limit, self.reconcile_after).await
+    }
+
+    async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError> {
+        self.reunite(batch).await?;
+        tidy::tidy(&self.writers, now, terms, batch).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

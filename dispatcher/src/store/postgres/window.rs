@@ -55,7 +55,14 @@ mod tests {
 
     #[test]
     fn other_ids_say_nothing() {
-        for id in ["", "old-1", "7", "9c5b94b1-35ad-49bb-b118-8e8fc24abf80", "ffffffff-ffff-7fff-bfff-ffffffffffff", "가가가가가가가가가가가가"] {
+        for id in [
+            "",
+            "old-1",
+            "7",
+            "9c5b94b1-35ad-49bb-b118-8e8fc24abf80",
+            "ffffffff-ffff-7fff-bfff-ffffffffffff",
+            "가가가가가가가가가가가가",
+        ] {
             assert_eq!(Window::of(id), Window::open(), "{id}");
         }
     }

@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// Stores it. `false`: a presumption did not hold, and the transaction must be rolled back. Request ids are stored already:
+/// Stores it. `false`: a message is not as it was known, and the transaction must be
+/// rolled back. Request ids are stored already:
 /// they are claimed before anything is decided.
 pub(super) async fn store(
     connection: &mut PgConnection,
@@ -223,10 +224,7 @@ async fn name(connection: &mut PgConnection, effects: &Effects) -> Result<(), St
     Ok(())
 }
 
-async fn event_keys(
-    connection: &mut PgConnection,
-    keys: &[(String, String, DateTime<Utc>)],
-) -> Result<(), StoreError> {
+async fn event_keys(connection: &mut PgConnection, keys: &[(String, String, DateTime<Utc>)]) -> Result<(), StoreError> {
     let mut rows: Vec<_> = keys.iter().map(|(key, message_id, at)| (stored_key(key), message_id, at)).collect();
     // Keys of parked reports hang on no locked message: their order is theirs alone.
     rows.sort_unstable();
@@ -246,10 +244,11 @@ async fn park(connection: &mut PgConnection, updates: &[StatusUpdate]) -> Result
     let mut rows: Vec<_> = updates.iter().map(|update| (scoped_key(update, None), update)).collect();
     rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     sqlx::query(
-        "INSERT INTO parked_updates (event_key, provider_message_id, body, parked_at) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) ON CONFLICT DO NOTHING",
+        "INSERT INTO parked_updates (event_key, provider, provider_message_id, body, parked_at) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) ON CONFLICT DO NOTHING",
     )
     .bind(column(&rows, |(key, _)| key.as_str()))
+    .bind(column(&rows, |(_, update)| update.provider.as_str()))
     .bind(column(&rows, |(_, update)| update.report.provider_message_id.as_str()))
     .bind(column(&rows, |(_, update)| json(update)))
     .bind(column(&rows, |(_, update)| update.at))

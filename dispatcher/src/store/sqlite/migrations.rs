@@ -14,7 +14,8 @@ macro_rules! migrations {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str); 2] = migrations![1 "0001_legacy_history", 2 "0002_extend_history"];
+const MIGRATIONS: [(i64, &str, &str); 3] =
+    migrations![1 "0001_legacy_history", 2 "0002_extend_history", 3 "0003_retention"];
 
 pub(super) fn migrator() -> Migrator {
     let migration = |(version, name, sql)| {

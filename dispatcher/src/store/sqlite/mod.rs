@@ -5,6 +5,7 @@ mod commit;
 mod migrations;
 mod read;
 mod row;
+mod tidy;
 
 use std::{path::Path, time::Duration};
 
@@ -15,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Fingerprint, ListQuery, Store, StoreError, Write, Written};
+use super::{Fingerprint, Forgotten, ListQuery, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
 
 /// The embedded engine.
@@ -72,6 +73,10 @@ impl Store for SqliteStore {
 
     async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {
         claim::claim_due(&self.writer, now, limit, self.reconcile_after).await
+    }
+
+    async fn tidy(&self, _now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError> {
+        tidy::tidy(&self.writer, terms, batch).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -25,10 +25,8 @@ pub(super) fn micros(time: DateTime<Utc>) -> i64 {
 pub(super) fn message(row: &SqliteRow) -> Result<Message, StoreError> {
     let id: String = row.try_get("id")?;
     let time = |micros: i64| {
-        DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::Inconsistent {
-            message_id: id.clone(),
-            why: format!("{micros} is no time"),
-        })
+        DateTime::from_timestamp_micros(micros)
+            .ok_or_else(|| StoreError::Inconsistent { message_id: id.clone(), why: format!("{micros} is no time") })
     };
     let optional_time = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(time).transpose();
     let stored = Stored {

@@ -6,6 +6,7 @@ pub mod build;
 mod cases;
 mod harness;
 mod migrations;
+mod server;
 
 /// One test for each case, in a module named for the engine.
 macro_rules! engine {
@@ -26,6 +27,7 @@ macro_rules! engine {
 macro_rules! conformance {
     ($($cases:tt)+) => {
         engine!(sqlite, crate::store::harness::Sqlite, $($cases)+);
+        engine!(postgres, crate::store::server::Postgres, $($cases)+);
     };
 }
 

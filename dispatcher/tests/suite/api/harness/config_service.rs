@@ -83,12 +83,15 @@ impl ConfigService {
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), lifecycle.stopped().cancelled_owned());
         drop(lifecycle.spawn_detached("config-service", serving));
         let (beating, stopped) = (service.clone(), lifecycle.stopped());
-        drop(lifecycle.spawn_detached("heartbeats", stopped.run_until_cancelled_owned(async move {
-            loop {
-                tokio::time::sleep(HEARTBEAT).await;
-                beating.lock().beat();
-            }
-        })));
+        drop(lifecycle.spawn_detached(
+            "heartbeats",
+            stopped.run_until_cancelled_owned(async move {
+                loop {
+                    tokio::time::sleep(HEARTBEAT).await;
+                    beating.lock().beat();
+                }
+            }),
+        ));
         service
     }
 
@@ -147,10 +150,8 @@ impl ConfigService {
 
     /// Waits until a dispatcher has acknowledged a revision.
     pub async fn applied(&self, revision: i64) {
-        eventually("the dispatcher acknowledges the change", async || {
-            (self.lock().acked >= revision).then_some(())
-        })
-        .await;
+        eventually("the dispatcher acknowledges the change", async || (self.lock().acked >= revision).then_some(()))
+            .await;
     }
 
     /// Waits until a dispatcher has refused something, and says why.
@@ -255,10 +256,7 @@ impl State {
 impl ConfigWatchService for ConfigService {
     type WatchStream = UnboundedReceiverStream<Result<WatchResponse, Status>>;
 
-    async fn watch(
-        &self,
-        request: Request<Streaming<WatchRequest>>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
         let mut requests = request.into_inner();
         let first = requests.message().await?.and_then(|first| first.request);
         if !matches!(first, Some(Asked::Hello(_))) {

@@ -1,6 +1,6 @@
 //! Everything that a test of the service needs, started and connected.
 
-use std::{collections::BTreeMap, os::unix::fs::OpenOptionsExt as _, io::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use switchboard_dispatcher::Config;
@@ -35,8 +35,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let config =
-            Config { listen: Listen::local(0), metrics_listen: Listen::local(0), ..Config::default() };
+        let config = Config { listen: Listen::local(0), metrics_listen: Listen::local(0), ..Config::default() };
         Self { config, organizations: Vec::new(), cloudmsg_url: None }
     }
 }

@@ -1,0 +1,52 @@
+//! A connection that can be cut in one direction, without either end being told.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+pub struct Cable {
+    /// Where to connect instead.
+    pub address: SocketAddr,
+    cut: watch::Sender<bool>,
+}
+
+impl Cable {
+    /// A cable to `target`.
+    pub async fn lay(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = watch::Sender::new(false);
+        let state = cut.subscribe();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(target).await.unwrap();
+                tokio::spawn(carry(near, far, state.clone()));
+            }
+        });
+        Self { address, cut }
+    }
+
+    /// From now on nothing of what is said to the target arrives.
+    pub fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+}
+
+async fn carry(near: TcpStream, far: TcpStream, cut: watch::Receiver<bool>) {
+    let (mut near_reads, mut near_writes) = near.into_split();
+    let (mut far_reads, mut far_writes) = far.into_split();
+    let there = async {
+        let mut buffer = [0; 4_096];
+        while let Ok(length @ 1..) = near_reads.read(&mut buffer).await {
+            if !*cut.borrow() && far_writes.write_all(&buffer[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    let back = tokio::io::copy(&mut far_reads, &mut near_writes);
+    tokio::select! { () = there => {}, _ = back => {} }
+}

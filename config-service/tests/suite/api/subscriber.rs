@@ -1,0 +1,138 @@
+//! A subscriber of the tests: it applies what it is sent and acknowledges only when told to.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use switchboard_proto::config::v1::{
+    Ack, Change, Heartbeat, Hello, Nack, NodeKind, OrganizationEntry, WatchRequest, WatchResponse,
+    config_watch_service_client::ConfigWatchServiceClient, watch_request::Request, watch_response::Response,
+};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming, transport::Endpoint};
+
+use crate::support::{SOON, Service, token};
+
+pub struct Subscriber {
+    outbox: mpsc::Sender<WatchRequest>,
+    stream: Streaming<WatchResponse>,
+}
+
+/// A whole snapshot.
+pub struct Snapshot {
+    pub revision: i64,
+    pub epoch: String,
+    pub entries: BTreeMap<String, OrganizationEntry>,
+    /// In how many parts it came.
+    pub parts: usize,
+}
+
+pub fn hello(node_id: &str, kind: NodeKind, revision: i64, epoch: &str) -> Hello {
+    Hello { node_id: node_id.to_owned(), kind: kind.into(), resume_revision: revision, resume_epoch: epoch.to_owned() }
+}
+
+fn say(request: Request) -> WatchRequest {
+    WatchRequest { request: Some(request) }
+}
+
+impl Subscriber {
+    pub async fn open(service: &Service, caller: &str, hello: Hello) -> Result<Self, Status> {
+        let (outbox, requests) = mpsc::channel(64);
+        outbox.send(say(Request::Hello(hello))).await.unwrap();
+        let opened = timeout(SOON, service.watch(caller).watch(ReceiverStream::new(requests))).await;
+        Ok(Self { outbox, stream: opened.expect("the stream opens in time")?.into_inner() })
+    }
+
+    /// Over a connection to `address` of its own that buffers as little as HTTP/2 allows.
+    pub async fn narrow(address: SocketAddr, caller: &str, hello: Hello) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let channel = endpoint.initial_stream_window_size(65_535).initial_connection_window_size(65_535).connect_lazy();
+        let (outbox, requests) = mpsc::channel(64);
+        outbox.send(say(Request::Hello(hello))).await.unwrap();
+        let mut request = tonic::Request::new(ReceiverStream::new(requests));
+        let bearer = format!("Bearer {}", token(caller)).parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+        let stream = ConfigWatchServiceClient::new(channel).watch(request).await.unwrap().into_inner();
+        Self { outbox, stream }
+    }
+
+    pub async fn dispatcher(service: &Service, node_id: &str) -> Self {
+        Self::open(service, "dispatcher", hello(node_id, NodeKind::Dispatcher, 0, "")).await.unwrap()
+    }
+
+    pub async fn gateway(service: &Service, node_id: &str) -> Self {
+        Self::open(service, "webhook-gateway", hello(node_id, NodeKind::WebhookGateway, 0, "")).await.unwrap()
+    }
+
+    pub async fn ack(&self, revision: i64) {
+        self.outbox.send(say(Request::Ack(Ack { revision }))).await.unwrap();
+    }
+
+    pub async fn nack(&self, revision: i64, reason: &str) {
+        let nack = Nack { revision, reason: reason.to_owned() };
+        self.outbox.send(say(Request::Nack(nack))).await.unwrap();
+    }
+
+    pub async fn say_hello_again(&self) {
+        self.outbox.send(say(Request::Hello(hello("again", NodeKind::Dispatcher, 0, "")))).await.unwrap();
+    }
+
+    pub async fn next(&mut self) -> Result<Option<Response>, Status> {
+        let next = timeout(SOON, self.stream.message()).await.expect("something comes in time");
+        Ok(next?.map(|response| response.response.expect("a response is one of its kinds")))
+    }
+
+    /// The next response that is no heartbeat.
+    pub async fn news(&mut self) -> Response {
+        loop {
+            match self.next().await.unwrap().expect("the stream goes on") {
+                Response::Heartbeat(_) => {}
+                news => return news,
+            }
+        }
+    }
+
+    pub async fn change(&mut self) -> Change {
+        match self.news().await {
+            Response::Change(change) => change,
+            other => panic!("not a change: {other:?}"),
+        }
+    }
+
+    pub async fn heartbeat(&mut self) -> Heartbeat {
+        loop {
+            if let Response::Heartbeat(heartbeat) = self.next().await.unwrap().expect("the stream goes on") {
+                return heartbeat;
+            }
+        }
+    }
+
+    pub async fn snapshot(&mut self) -> Snapshot {
+        let Response::SnapshotBegin(begin) = self.news().await else { panic!("no snapshot begins") };
+        let (mut entries, mut parts) = (BTreeMap::new(), 0);
+        loop {
+            match self.news().await {
+                Response::Entries(part) => {
+                    parts += 1;
+                    entries.extend(part.entries.into_iter().map(|entry| (entry.organization_id.clone(), entry)));
+                }
+                Response::SnapshotEnd(end) => {
+                    assert_eq!(end.revision, begin.revision);
+                    assert_eq!(i64::try_from(entries.len()).unwrap(), begin.entry_count);
+                    return Snapshot { revision: begin.revision, epoch: begin.epoch, entries, parts };
+                }
+                other => panic!("inside a snapshot: {other:?}"),
+            }
+        }
+    }
+
+    /// How the stream ends, whatever still comes before.
+    pub async fn end(&mut self) -> Status {
+        loop {
+            match self.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Status::ok("the stream ended"),
+                Err(status) => return status,
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Forgetting what need not be kept any longer, a small batch at a time. Every replica does it; rows that another is at
+//! are left to it.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::months;
+use crate::store::{Forgotten, StoreError, Terms};
+
+const BLANK: &str = "WITH old AS (SELECT id, organization_id, created_at FROM messages \
+    WHERE (body <> '' OR content <> '') AND created_at < $1 ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED), \
+    blanked AS (UPDATE messages m SET body = '', content = '' FROM old \
+    WHERE m.id = old.id AND m.organization_id = old.organization_id AND m.created_at = old.created_at RETURNING m.id), \
+    stripped AS (DELETE FROM message_images USING blanked WHERE message_id = blanked.id) \
+    SELECT count(*) FROM blanked";
+
+/// The two partitions that are no months.
+const DROP_FROM_HISTORY: &str = "WITH old AS (SELECT id, organization_id, created_at FROM message_history \
+    WHERE body = '' AND content = '' AND created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
+    dropped AS (DELETE FROM message_history m USING old \
+    WHERE m.id = old.id AND m.organization_id = old.organization_id AND m.created_at = old.created_at RETURNING 1) \
+    SELECT count(*) FROM dropped";
+const DROP_FROM_DEFAULT: &str = "WITH old AS (SELECT id, organization_id, created_at FROM messages_default \
+    WHERE body = '' AND content = '' AND created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
+    dropped AS (DELETE FROM messages_default m USING old \
+    WHERE m.id = old.id AND m.organization_id = old.organization_id AND m.created_at = old.created_at RETURNING 1) \
+    SELECT count(*) FROM dropped";
+
+const DROP_REQUEST_IDS: &str = "WITH old AS (SELECT organization_id, request_id FROM request_ids \
+    WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
+    dropped AS (DELETE FROM request_ids r USING old \
+    WHERE r.organization_id = old.organization_id AND r.request_id = old.request_id RETURNING 1) \
+    SELECT count(*) FROM dropped";
+
+const DROP_PARKED: &str = "WITH old AS (SELECT event_key FROM parked_updates \
+    WHERE parked_at < $1 ORDER BY parked_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
+    dropped AS (DELETE FROM parked_updates p USING old WHERE p.event_key = old.event_key RETURNING 1) \
+    SELECT count(*) FROM dropped";
+
+/// One small batch of each kind, each in a transaction of its own.
+pub(super) async fn tidy(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    terms: &Terms,
+    batch: u32,
+) -> Result<Forgotten, StoreError> {
+    months::make_room(pool, now).await?;
+    let months = months::drop_expired(pool, terms.messages).await?;
+    let mut connection = pool.acquire().await?;
+    let mut forgotten = Forgotten {
+        texts: batch_of(&mut connection, BLANK, terms.texts, batch).await?,
+        messages: batch_of(&mut connection, DROP_FROM_DEFAULT, terms.messages, batch).await?,
+        months,
+        request_ids: batch_of(&mut connection, DROP_REQUEST_IDS, terms.request_ids, batch).await?,
+        parked: batch_of(&mut connection, DROP_PARKED, terms.parked, batch).await?,
+    };
+    // In the end it goes as a whole, too.
+    if months::exists(&mut connection, "message_history").await? {
+        forgotten.messages += batch_of(&mut connection, DROP_FROM_HISTORY, terms.messages, batch).await?;
+    }
+    Ok(forgotten)
+}
+
+async fn batch_of(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    before: DateTime<Utc>,
+    batch: u32,
+) -> Result<u64, StoreError> {
+    let rows: i64 = sqlx::query_scalar(sql).bind(before).bind(i64::from(batch)).fetch_one(connection).await?;
+    Ok(u64::try_from(rows).unwrap_or_default())
+}

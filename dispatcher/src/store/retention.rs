@@ -1,0 +1,39 @@
+//! What need not be kept any longer.
+
+use chrono::{DateTime, Utc};
+
+/// Until when what was kept before is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Of messages recorded before, text, content and images are blanked.
+    pub texts: DateTime<Utc>,
+    /// Messages recorded before are dropped; not later than `texts`, since only what is blanked is dropped. Where months
+    /// are kept apart, a month goes as a whole once all of it is older.
+    pub messages: DateTime<Utc>,
+    /// Request ids used before may be used again.
+    pub request_ids: DateTime<Utc>,
+    /// Reports parked before will not meet their message any more.
+    pub parked: DateTime<Utc>,
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Messages blanked.
+    pub texts: u64,
+    /// Messages dropped one by one.
+    pub messages: u64,
+    /// Months dropped as a whole.
+    pub months: u64,
+    /// Request ids.
+    pub request_ids: u64,
+    /// Parked reports.
+    pub parked: u64,
+}
+
+impl Forgotten {
+    /// Whether some kind filled its batch: then there may be more.
+    pub fn filled(&self, batch: u32) -> bool {
+        [self.texts, self.messages, self.request_ids, self.parked].into_iter().any(|count| count >= u64::from(batch))
+    }
+}

@@ -1,0 +1,159 @@
+//! Messages that stay open are looked after: the vendor is asked, and what it says settles them.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use switchboard_proto::dispatch::v1::{Fallback, Message, MessageStatus, SendAlimtalkRequest, StatusOutcome};
+use switchboard_runtime::Lifecycle;
+use switchboard_vendor_sim::{Callbacks, Fault, FaultMatch, FaultRule, Operation, Outcome, OutcomeRule, VendorHandle};
+
+use super::harness::{Seen as _, World, alimtalk, report, sms};
+use crate::support::eventually;
+
+/// A world in which open messages are looked after as soon as the clock is moved.
+async fn world() -> World {
+    World::configured(|config| {
+        config.send_timeout = Duration::from_millis(300);
+        config.reconcile_after = Duration::from_millis(800);
+        config.retry_for = Duration::ZERO;
+    })
+    .await
+}
+
+/// Lets time pass until the message stands so.
+async fn passes(world: &World, message_id: &str, status: MessageStatus) -> Message {
+    eventually(&format!("the message becomes {status:?}"), async || {
+        world.advance(TimeDelta::seconds(5));
+        let message = world.sender().get(message_id).await.unwrap();
+        (message.status() == status).then_some(message)
+    })
+    .await
+}
+
+fn kinds(message: &Message) -> Vec<&str> {
+    message.events.iter().map(|event| event.kind.as_str()).collect()
+}
+
+fn look_ups(vendor: &VendorHandle) -> usize {
+    vendor.journal().requests.iter().filter(|request| request.operation == Operation::LookUp).count()
+}
+
+#[tokio::test]
+async fn what_the_vendor_had_accepted_is_found_and_never_sent_again() {
+    let world = world().await;
+    for (organization, vendor) in [("hanbit", world.vendors.cloudmsg()), ("narae", world.vendors.sendtalk())] {
+        vendor.next_send(Fault::Hang { accept: true });
+        let message = world.sender().sms(sms(organization, "글")).await.unwrap();
+        assert_eq!(message.status(), MessageStatus::InDoubt);
+        let settled = passes(&world, &message.message_id, MessageStatus::Delivered).await;
+        assert_eq!(settled.provider_message_id, vendor.messages()[0].message_id);
+        assert_eq!((vendor.sends(), vendor.messages().len()), (1, 1), "{organization}: one delivery");
+    }
+}
+
+#[tokio::test]
+async fn what_the_vendor_proves_not_to_have_is_sent_once_more() {
+    let world = world().await;
+    for (organization, vendor) in [("hanbit", world.vendors.cloudmsg()), ("narae", world.vendors.sendtalk())] {
+        vendor.next_send(Fault::Hang { accept: false });
+        let message = world.sender().sms(sms(organization, "글")).await.unwrap();
+        assert_eq!(message.status(), MessageStatus::InDoubt);
+        let settled = passes(&world, &message.message_id, MessageStatus::Delivered).await;
+        assert_eq!((vendor.sends(), vendor.messages().len()), (2, 1), "{organization}");
+        assert_eq!(kinds(&settled)[..4], ["RECORDED", "IN_DOUBT", "RESENT", "ACCEPTED"]);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_look_up_leaves_the_message_in_doubt() {
+    let world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    let look_up = FaultMatch { operation: Some(Operation::LookUp), ..FaultMatch::default() };
+    let broken = Fault::ServerError { accept: false, status: 500, retry_after_s: None };
+    vendor.add_fault(FaultRule::always(broken, look_up));
+    vendor.next_send(Fault::Hang { accept: true });
+    let message = world.sender().sms(sms("hanbit", "글")).await.unwrap();
+    eventually("it is looked up again and again", async || {
+        world.advance(TimeDelta::seconds(10));
+        (look_ups(&vendor) >= 3).then_some(())
+    })
+    .await;
+    let read = world.sender().get(&message.message_id).await.unwrap();
+    assert_eq!((read.status(), vendor.sends()), (MessageStatus::InDoubt, 1));
+}
+
+#[tokio::test]
+async fn a_result_that_is_never_reported_is_asked_for() {
+    let world = world().await;
+    for (organization, vendor) in [("hanbit", world.vendors.cloudmsg()), ("narae", world.vendors.sendtalk())] {
+        vendor.add_outcome(OutcomeRule { outcome: Outcome::with_callbacks(Callbacks::Lost), ..OutcomeRule::default() });
+        let message = world.sender().sms(sms(organization, "글")).await.unwrap();
+        assert_eq!(message.status(), MessageStatus::Queued);
+        passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    }
+}
+
+#[tokio::test]
+async fn past_the_horizon_a_message_is_unresolved_and_a_late_result_still_counts() {
+    let world = world().await;
+    let mut request = sms("hanbit", "글");
+    request.to = "010-0000-9002".to_owned();
+    let message = world.sender().sms(request).await.unwrap();
+    world.advance(TimeDelta::hours(25));
+    let open = passes(&world, &message.message_id, MessageStatus::Unresolved).await;
+    assert_eq!((open.failure.clone(), open.result_time), (None, None), "nobody has said that it failed");
+    assert!(open.next_step.contains("late"), "{}", open.next_step);
+    let late = report("cloudmsg", &message.provider_account, &message.message_id, MessageStatus::Delivered);
+    assert_eq!(world.gateway().tell(late).await, StatusOutcome::Applied);
+    let read = world.sender().get(&message.message_id).await.unwrap();
+    assert_eq!(read.status(), MessageStatus::Delivered);
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_of_a_call_sends_nothing_twice() {
+    let mut world = world().await;
+    world.vendors.cloudmsg().next_send(Fault::Hang { accept: true });
+    let sender = world.sender();
+    let caller = Lifecycle::new().spawn_detached("caller", async move { sender.sms(sms("hanbit", "글")).await });
+    let seen = world.vendors.cloudmsg().has_message().await;
+    world.restart().await;
+    caller.abort();
+    let message_id = seen.reference.unwrap();
+    assert!(world.sender().get(&message_id).await.is_ok(), "what reached the vendor is in the history");
+    passes(&world, &message_id, MessageStatus::Delivered).await;
+    assert_eq!((world.vendors.cloudmsg().sends(), world.vendors.cloudmsg().messages().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_restart_replays_nothing_that_was_sent() {
+    let mut world = world().await;
+    for _ in 0..5 {
+        world.sender().sms(sms("hanbit", "글")).await.unwrap();
+    }
+    world.restart().await;
+    for message in world.sender().all("hanbit").await {
+        passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    }
+    assert_eq!((world.vendors.cloudmsg().sends(), world.vendors.cloudmsg().messages().len()), (5, 5));
+}
+
+#[tokio::test]
+async fn an_alimtalk_that_the_vendor_refuses_becomes_a_text() {
+    let world = world().await;
+    let request = SendAlimtalkRequest {
+        fallback: Some(Fallback { text: "발송되었습니다".to_owned(), ..Fallback::default() }),
+        ..alimtalk("hanbit")
+    };
+    world.vendors.cloudmsg().next_send(Fault::Refuse { code: "1006".to_owned() });
+    let parent = world.sender().alimtalk(request).await.unwrap();
+    assert_eq!(parent.status(), MessageStatus::Failed);
+    assert!(!parent.fallback_message_id.is_empty(), "the caller is told at once");
+    let child = eventually("the text is sent", async || {
+        let child = world.sender().get(&parent.fallback_message_id).await.unwrap();
+        (child.status() == MessageStatus::Queued).then_some(child)
+    })
+    .await;
+    assert_eq!((&child.to, child.provider.as_str()), (&parent.to, "cloudmsg"));
+    let texts: Vec<_> = world.vendors.cloudmsg().messages().into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, ["발송되었습니다"]);
+}

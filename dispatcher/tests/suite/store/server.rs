@@ -1,0 +1,96 @@
+//! PostgreSQL, for the suite: a server that is already running, and a database of its own for every test.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
+use switchboard_dispatcher::store::{
+    Store,
+    postgres::{PoolSizes, PostgresStore},
+};
+use switchboard_runtime::{Clock as _, Ids, SystemClock};
+
+use super::harness::{Engine, RECONCILE_AFTER};
+
+/// A database that is dropped with this.
+pub struct Postgres {
+    server: String,
+    name: String,
+}
+
+impl Postgres {
+    /// The database's address.
+    pub fn url(&self) -> String {
+        let (address, _) = self.server.rsplit_once('/').unwrap();
+        format!("{address}/{}", self.name)
+    }
+
+    /// Connections past the store.
+    pub async fn raw(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(4).connect(&self.url()).await.unwrap()
+    }
+
+    /// The store by its own type.
+    pub async fn store(&self) -> PostgresStore {
+        PostgresStore::open(&self.url(), PoolSizes { writers: 2, readers: 4 }, RECONCILE_AFTER).await.unwrap()
+    }
+
+    /// Runs statements as they stand.
+    pub async fn run(&self, sql: impl Into<String>) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+impl Engine for Postgres {
+    async fn create() -> Self {
+        let Ok(server) = std::env::var("SWITCHBOARD_TEST_POSTGRES_URL") else {
+            panic!("SWITCHBOARD_TEST_POSTGRES_URL is not set: run `make test`, which starts PostgreSQL and Redis");
+        };
+        let name = format!("dispatcher_test_{}", Ids::new().next(SystemClock.now()).replace('-', ""));
+        execute(&server, format!("CREATE DATABASE {name}")).await;
+        Self { server, name }
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.store().await)
+    }
+
+    async fn break_updates(&self) {
+        self.run(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the disk is full'; END $$; \
+             CREATE TRIGGER broken BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    }
+
+    async fn mend_updates(&self) {
+        self.run("DROP TRIGGER broken ON messages").await;
+    }
+
+    async fn rows(&self, table: &'static str) -> i64 {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+}
+
+async fn execute(server: &str, sql: String) {
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+impl Drop for Postgres {
+    /// On a thread with a runtime of its own: the test's may be ending.
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        let dropping = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            let drop = async { tokio::time::timeout(Duration::from_secs(20), execute(&server, sql)).await };
+            runtime.block_on(drop).unwrap();
+        });
+        assert!(dropping.join().is_ok() || thread::panicking(), "the test's database could not be dropped");
+    }
+}
