@@ -148,9 +148,8 @@ pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
     open_store(config, &process.data_dir).await.map(drop)
 }
 
-/// Opens the history where the settings say, and brings its schema up to date.
-/// Errors do not
-/// show the address: it may hold a password.
+/// Opens the history where the settings say, and brings its schema up to date. Errors do not show a server's address: it
+/// may hold a password.
 async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let url = config.database_url.as_deref();
     if let Some(url) = url.filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {

@@ -115,8 +115,12 @@ pub fn spawn(
     let watch = Watch { subscriber, channel, sink, status: Arc::clone(&status), check };
     let draining = lifecycle.draining();
     lifecycle.spawn("config watch", async move {
-        draining.run_until_cancelled(watch.run()).await;
-        Ok(())
+        tokio::select! {
+            // First, as the neighbours drain at the same moment and end the stream.
+            biased;
+            () = draining.cancelled() => Ok(()),
+            () = watch.run() => Ok(()),
+        }
     });
     status
 }
@@ -146,12 +150,9 @@ impl Watch {
                 delays = settings.delays();
             }
             let delay = delays.next().unwrap_or(settings.reconnect_max);
-            tracing::warn!(
-                kind = self.kind(),
-                error = %end,
-                retry_in_ms = delay.as_millis(),
-                "config watch ended, connecting again"
-            );
+            // The check has told whoever must act.
+            let retry_in_ms = delay.as_millis();
+            tracing::debug!(kind = self.kind(), error = %end, retry_in_ms, "config watch ended, connecting again");
             metrics::counter!("switchboard_config_watch_reconnects_total", "node_kind" => self.kind()).increment(1);
             tokio::time::sleep(delay).await;
         }

@@ -118,3 +118,30 @@ pub(super) fn ended(ended: &Ended) -> Status {
         _ => problem.retry_after(LATER).into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard_runtime::error::reason_of;
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn a_subscriber_that_is_to_resume_is_told_so() {
+        for one in [Ended::Lagging, Ended::Silent("read anything", LATER)] {
+            let status = ended(&one);
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert_eq!(reason_of(&status).as_deref(), Some("OVERLOADED"));
+            assert!(status.message().ends_with("resume"), "{status:?}");
+        }
+        assert_eq!(ended(&Ended::Restarted).code(), Code::Unavailable);
+    }
+
+    #[test]
+    fn what_a_driver_says_does_not_leave() {
+        let error = StoreError::from(sqlx::Error::Protocol("password authentication failed for sb at 10.0.0.7".into()));
+        let status = status(error.into());
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(!status.message().contains("10.0.0.7"), "{status:?}");
+    }
+}

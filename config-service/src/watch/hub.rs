@@ -67,6 +67,8 @@ pub(super) struct Inner {
 struct State {
     /// How far the subscribers' queues have been filled.
     position: Position,
+    /// The highest revision that a subscriber has read from the store, which may be ahead of this hub.
+    seen: i64,
     queues: HashMap<u64, Queue>,
     joined: u64,
     /// When the store last said that there is nothing else.
@@ -103,7 +105,7 @@ impl Hub {
         ids: Ids,
     ) -> Result<Self, StoreError> {
         let position = store.position().await?;
-        let state = State { position, queues: HashMap::new(), joined: 0, confirmed: Instant::now() };
+        let state = State { position, seen: 0, queues: HashMap::new(), joined: 0, confirmed: Instant::now() };
         let inner = Inner {
             store,
             opener,
@@ -179,12 +181,14 @@ impl Hub {
         self.state().confirmed.elapsed() < times.heartbeat.max(times.poll * 4)
     }
 
-    /// Takes a place: from now on every change comes through its queue.
-    pub(super) fn join(&self) -> Place {
+    /// Takes a place for a subscriber that has been sent everything up to `sent`: from now on every change comes through
+    /// its queue.
+    pub(super) fn join(&self, sent: i64) -> Place {
         let (sender, queue) = mpsc::channel(self.inner.times.queue.max(1));
         let end = Arc::new(OnceLock::new());
         let mut state = self.state();
         state.joined += 1;
+        state.seen = state.seen.max(sent);
         let number = state.joined;
         state.queues.insert(number, Queue { sender, end: Arc::clone(&end) });
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
@@ -258,20 +262,28 @@ impl Hub {
     async fn catch_up(&self) -> Result<(), StoreError> {
         let store = &self.inner.store;
         let position = store.position().await?;
-        let known = self.position();
+        let (known, seen) = {
+            let state = self.state();
+            (state.position.clone(), state.seen.max(state.position.revision))
+        };
         if position.epoch != known.epoch {
             self.restart(position);
-        } else if position.revision < known.revision {
-            self.begin_epoch(&position, known.revision).await?;
+        } else if position.revision < seen {
+            self.begin_epoch(&position, seen).await?;
         } else {
             let mut at = known.revision;
             while at < position.revision {
                 let records = store.changes_after(at, STRIDE).await?;
                 match records.first() {
                     Some(first) if first.revision == at + 1 => at = self.hand_on(records).await?,
-                    // Away for longer than the retention: what is missing cannot be replayed.
+                    // Away for longer than the retention: what is missing cannot be replayed. Or restored just now.
                     _ => {
-                        self.restart(position);
+                        let now = store.position().await?;
+                        if now.revision < position.revision {
+                            self.begin_epoch(&now, position.revision).await?;
+                        } else {
+                            self.restart(now);
+                        }
                         break;
                     }
                 }
@@ -320,6 +332,7 @@ impl Hub {
         self.end_all(&Ended::Restarted);
         let mut state = self.state();
         state.position = position;
+        state.seen = 0;
     }
 
     fn end_all(&self, why: &Ended) {

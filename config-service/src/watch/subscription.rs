@@ -177,7 +177,7 @@ impl Subscription {
     async fn deliver_until(&self) -> Result<std::convert::Infallible, Ended> {
         let mut progress = self.begin().await?;
         self.replay(&mut progress).await?;
-        let place = self.hub.join();
+        let place = self.hub.join(progress.sent);
         if place.position.epoch != progress.epoch {
             return Err(Ended::Restarted);
         }

@@ -124,17 +124,17 @@ impl Resolver {
         let now = Instant::now();
         let known = self.cache.get(organization_id);
         if self.status.is_healthy(now) {
-            count("memory");
+            count("memory", self.status.last_heard().map(|heard| now.duration_since(heard)));
             return Ok(known.and_then(|slot| slot.entry));
         }
         let age = known.as_ref().map(|slot| self.age(slot, now));
         if let Some(slot) = known.as_ref().filter(|_| age.is_some_and(|age| age < self.freshness.cache_ttl)) {
-            count("memory");
+            count("memory", age);
             return Ok(slot.entry.clone());
         }
         match self.refresh.once(organization_id).await {
             Ok(entry) => {
-                count("refreshed");
+                count("refreshed", Some(Duration::ZERO));
                 Ok(entry)
             }
             Err(_) => self.last_known(organization_id, known, age),
@@ -151,16 +151,16 @@ impl Resolver {
         let heard = self.status.last_heard().map(|heard| heard.elapsed());
         match (known, age.or(heard)) {
             (Some(slot), Some(age)) if age < self.freshness.max_stale => {
-                count("stale");
+                count("stale", Some(age));
                 Ok(slot.entry)
             }
             // The last snapshot did not have it, so it had no mapping then.
             (None, Some(age)) if age < self.freshness.max_stale && !self.cache.is_empty() => {
-                count("stale");
+                count("stale", Some(age));
                 Ok(None)
             }
             _ => {
-                count("unavailable");
+                count("unavailable", None);
                 Err(ResolveError::Unavailable { organization_id: organization_id.to_owned() })
             }
         }
@@ -173,6 +173,10 @@ impl Resolver {
     }
 }
 
-fn count(source: &'static str) {
+/// Counts an answer by where it came from, and how old it was.
+fn count(source: &'static str, age: Option<Duration>) {
     metrics::counter!("switchboard_resolver_answers_total", "source" => source).increment(1);
+    if let Some(age) = age {
+        metrics::histogram!("switchboard_resolver_answer_age_seconds", "source" => source).record(age.as_secs_f64());
+    }
 }

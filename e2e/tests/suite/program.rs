@@ -119,6 +119,12 @@ impl Running {
         assert!(killed.success());
         wait(&mut self.child).code()
     }
+
+    /// Ends it without asking, as a machine that fails does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 impl Drop for Running {

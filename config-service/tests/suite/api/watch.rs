@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_config_service::Config;
 use switchboard_proto::config::v1::{
-    CreateOrganizationRequest, CreateProviderConfigRequest, GetPropagationRequest, NodeKind, NodePropagation,
-    ResolveOrganizationRequest, Routing, UpdateOrganizationRequest, UpdateProviderConfigRequest,
+    CreateOrganizationRequest, GetPropagationRequest, NodeKind, NodePropagation, ResolveOrganizationRequest, Routing,
+    UpdateOrganizationRequest, UpdateProviderConfigRequest,
 };
 use switchboard_runtime::error::reason_of;
 use switchboard_vendor_sim::demo;
@@ -16,7 +16,7 @@ use super::{
     steps,
     subscriber::{Subscriber, hello},
 };
-use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal, registry, sendtalk};
+use crate::support::{SOON, Service, config, folder, pairs, refusal, registry, sendtalk};
 
 async fn rename(service: &Service, organization: &str, name: &str, version: i64) -> i64 {
     let request = UpdateOrganizationRequest {
@@ -238,52 +238,6 @@ async fn a_snapshot_comes_in_parts_and_what_changes_meanwhile_comes_after_it() {
     }
     let next = rename(&service, "org-000", "Renamed", 1).await;
     assert_eq!(dispatcher.change().await.revision, next);
-    service.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_subscriber_is_told_to_resume_and_holds_up_nobody() {
-    let config = Config { subscriber_queue: 2, ..config() };
-    let service = Service::start_with(config, folder()).await;
-    steps::organization(&service, "acme", "Acme").await;
-    let create = steps::create("acme", "cloudmsg", cloudmsg());
-    let create = CreateProviderConfigRequest { skip_connection_test: true, ..create };
-    service.admin("superadmin").create_provider_config(create).await.unwrap();
-    let slow = hello("slow", NodeKind::Dispatcher, 0, "");
-    let mut slow = Subscriber::narrow(service.started.address, "dispatcher", slow).await;
-    let snapshot = slow.snapshot().await;
-    slow.heartbeat().await;
-    let mut quick = Subscriber::dispatcher(&service, "quick").await;
-    let mut revision = quick.snapshot().await.revision;
-    // The slow one reads nothing: once the window of its connection is full, its queue overflows.
-    let deadline = tokio::time::Instant::now() + SOON;
-    for version in 1.. {
-        assert!(tokio::time::Instant::now() < deadline, "a subscriber that reads nothing is still there");
-        let update = UpdateProviderConfigRequest {
-            organization_id: "acme".to_owned(),
-            provider: "cloudmsg".to_owned(),
-            credentials: pairs([("secret_key", "x".repeat(256).as_str())]),
-            version,
-            skip_connection_test: true,
-            ..Default::default()
-        };
-        service.admin("superadmin").update_provider_config(update).await.unwrap();
-        let change = quick.change().await;
-        assert_eq!(change.revision, revision + 1);
-        revision = change.revision;
-        quick.ack(revision).await;
-        if !nodes(&service, 0).await.iter().any(|node| node.node_id == "slow") {
-            break;
-        }
-    }
-    let end = slow.end().await;
-    assert_eq!(refusal(&end), (Code::ResourceExhausted, "OVERLOADED".to_owned()));
-    assert!(end.message().contains("does not keep up"), "{end:?}");
-    let resume = hello("slow", NodeKind::Dispatcher, snapshot.revision, &snapshot.epoch);
-    let mut slow = Subscriber::open(&service, "dispatcher", resume).await.unwrap();
-    for expected in snapshot.revision + 1..=revision {
-        assert_eq!(slow.change().await.revision, expected);
-    }
     service.stop().await;
 }
 

@@ -3,7 +3,7 @@
 //! PostgreSQL is found by `SWITCHBOARD_TEST_POSTGRES_URL`; each case makes a database of its own there and drops it.
 
 mod cases;
-mod harness;
+pub mod harness;
 
 /// The list. Each case gets an engine with a store that has just been established.
 macro_rules! suite {

@@ -111,3 +111,62 @@ fn list_sql(query: &ListQuery) -> QueryBuilder<Sqlite> {
     sql.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(query.limit);
     sql
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use switchboard_providers::model::Channel;
+
+    use super::*;
+    use crate::{message::Status, store::sqlite::SqliteStore};
+
+    /// How SQLite goes about a statement.
+    async fn plan(pool: &SqlitePool, sql: &str) -> String {
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(pool).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn every_list_walks_an_index_in_its_own_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("plans.db"), Duration::from_secs(30)).await.unwrap();
+        let instant = chrono::DateTime::UNIX_EPOCH;
+        let acme = || ListQuery { organization_id: "acme".to_owned(), limit: 50, ..ListQuery::default() };
+        let queries = [
+            acme(),
+            ListQuery { statuses: vec![Status::Queued, Status::Sent], ..acme() },
+            ListQuery { provider: Some("cloudmsg".to_owned()), ..acme() },
+            ListQuery { to: Some("+821012345678".to_owned()), ..acme() },
+            ListQuery { channel: Some(Channel::Mms), ..acme() },
+            ListQuery { created_from: Some(instant), created_before: Some(instant), ..acme() },
+            ListQuery { open_only: true, created_before: Some(instant), ..acme() },
+            ListQuery { after: Some((instant, "m1".to_owned())), ..acme() },
+            ListQuery { to: Some("+821012345678".to_owned()), after: Some((instant, "m1".to_owned())), ..acme() },
+        ];
+        for query in queries {
+            let index = if query.to.is_some() { "messages_by_recipient" } else { "messages_by_organization" };
+            let plan = plan(&store.readers, list_sql(&query).sql().as_str()).await;
+            assert!(plan.contains(&format!("USING INDEX {index}")), "{query:?}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "nothing is sorted afterwards: {plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_due_and_what_a_vendor_names_is_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("plans.db"), Duration::from_secs(30)).await.unwrap();
+        let statements = [
+            ("SELECT id, checks FROM messages WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2", "messages_due"),
+            (
+                "SELECT id FROM messages WHERE provider_message_id = ?1 AND provider = ?2 AND provider_message_id <> '' LIMIT 1",
+                "messages_by_provider_id",
+            ),
+            ("SELECT body FROM parked_updates WHERE provider_message_id = ?1 ORDER BY parked_at", "parked_by_provider_id"),
+        ];
+        for (sql, index) in statements {
+            let plan = plan(&store.readers, sql).await;
+            assert!(plan.contains(index), "{sql}: {plan}");
+        }
+    }
+}

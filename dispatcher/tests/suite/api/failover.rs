@@ -59,6 +59,19 @@ async fn what_the_first_vendor_certainly_did_not_take_goes_to_the_second() {
 }
 
 #[tokio::test]
+async fn a_vendor_that_asks_for_a_pause_is_left_alone_meanwhile() {
+    let world = world().await;
+    world.vendors.cloudmsg().next_send(Fault::Throttle { after_s: 60, form: RetryAfterForm::Native });
+    for _ in 0..5 {
+        let message = world.sender().sms(sms("hanbit", "글")).await.unwrap();
+        assert_eq!((message.status(), message.provider.as_str()), (MessageStatus::Queued, "sendtalk"));
+    }
+    assert_eq!((world.vendors.cloudmsg().sends(), world.vendors.sendtalk().sends()), (1, 5));
+    let other = world.sender().sms(sms("never-heard-of", "글")).await.unwrap();
+    assert_eq!((other.status(), other.provider.as_str()), (MessageStatus::Queued, "cloudmsg"), "another account");
+}
+
+#[tokio::test]
 async fn a_vendor_that_cannot_be_connected_to_is_replaced_by_the_second() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut setup = Setup { cloudmsg_url: Some(format!("http://{closed}")), ..Setup::default() };

@@ -51,7 +51,8 @@ pub struct World {
     started: Started,
     /// Of the scripted config-service, which outlives dispatchers.
     outside: Lifecycle,
-    folder: TempDir,
+    /// Gone with the world.
+    _folder: TempDir,
 }
 
 impl World {
@@ -102,7 +103,8 @@ impl World {
             lifecycle: Lifecycle::new(),
         };
         let started = switchboard_dispatcher::start(settings.clone(), registry.clone(), &process).await.unwrap();
-        let world = Self { vendors, config, clock, settings, registry, process, started, outside, folder };
+        let world =
+            Self { vendors, config, clock, settings, registry, process, started, outside, _folder: folder };
         world.config.applied(world.config.revision()).await;
         world
     }
@@ -169,11 +171,6 @@ impl World {
             settings.clock_offset_ms += step.num_milliseconds();
             vendor.set_settings(settings).unwrap();
         }
-    }
-
-    /// Where the dispatcher keeps its data.
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().to_owned()
     }
 }
 
