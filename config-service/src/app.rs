@@ -30,7 +30,7 @@ use crate::{
     routing::Routes,
     sealing::{self, Keys, Rotation},
     store::{self, Establishment, Store, Target},
-    watch::{Hub, Nodes, Opener, Polling, Propagation, Reports, Retention, WatchTimes},
+    watch::{Hub, Nodes, Opener, Polling, Propagation, RedisWake, Reports, Retention, Wake, WatchTimes},
 };
 
 /// Largest request: credentials of every field at its longest, and some room.
@@ -66,7 +66,10 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         queue: config.subscriber_queue,
     };
     let opener = Opener::new(keys.clone(), registry.clone());
-    let wake = Arc::new(Polling);
+    let wake: Arc<dyn Wake> = match &process.redis_url {
+        Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
+        None => Arc::new(Polling),
+    };
     let hub = Hub::new(Arc::clone(&store), opener, wake, times, Arc::clone(clock), ids.clone()).await?;
     hub.start(Retention(config.change_retention), readiness.register("configuration store"), lifecycle);
     if matches!(target, Target::Postgres(_)) {

@@ -4,7 +4,7 @@ use switchboard_dispatcher::{message::*, store::{*, postgres::*}};
 use switchboard_providers::model::*;
 use switchboard_runtime::{Clock, Ids, SystemClock};
 fn cpu(db: &str) -> f64 { // seconds of server backends
-    let out = std::process::Command::new("sh").arg("-c").arg(format!("ps -ww -eo args,pid | grep 'postgres.* {db} \\|walwriter\\|checkpointer\\|background writer\\|autovacuum' | grep -v grep | awk '{{print $NF}}'")).output().unwrap();
+    let out = std::process::Command::new("sh").arg("-c").arg(format!("ps -ww -eo pid,args | grep 'postgres: .*{db} \\|walwriter\\|checkpointer\\|background writer\\|autovacuum' | grep -v grep | awk '{{print $1}}'")).output().unwrap();
     let mut t=0.0; for pid in String::from_utf8_lossy(&out.stdout).split_whitespace() { if let Ok(s)=std::fs::read_to_string(format!("/proc/{pid}/stat")) { let f:Vec<&str>=s.rsplit(')').next().unwrap().split_whitespace().collect(); t+= f[11].parse::<f64>().unwrap()+f[12].parse::<f64>().unwrap(); } } t/100.0
 }
 fn own() -> f64 { let s=std::fs::read_to_string("/proc/self/stat").unwrap(); let f:Vec<&str>=s.rsplit(')').next().unwrap().split_whitespace().collect(); (f[11].parse::<f64>().unwrap()+f[12].parse::<f64>().unwrap())/100.0 }

@@ -61,6 +61,8 @@ pub(super) struct Inner {
     wake: Arc<dyn Wake>,
     ids: Ids,
     committed: Notify,
+    /// Whoever moves the position holds this.
+    turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -115,6 +117,7 @@ impl Hub {
             wake,
             ids,
             committed: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -202,6 +205,11 @@ impl Hub {
     ///
     /// When the store cannot be written.
     pub(super) async fn begin_epoch(&self, seen: &Position, known_revision: i64) -> Result<(), StoreError> {
+        let _turn = self.inner.turn.lock().await;
+        self.new_epoch(seen, known_revision).await
+    }
+
+    async fn new_epoch(&self, seen: &Position, known_revision: i64) -> Result<(), StoreError> {
         let at = self.inner.clock.now();
         let epoch = self.inner.ids.next(at);
         tracing::warn!(
@@ -261,15 +269,17 @@ impl Hub {
     /// Hands on everything that has been committed since the last time.
     async fn catch_up(&self) -> Result<(), StoreError> {
         let store = &self.inner.store;
-        let position = store.position().await?;
+        let _turn = self.inner.turn.lock().await;
+        // Looked at before the store: what has been seen by then, the store must still know.
         let (known, seen) = {
             let state = self.state();
             (state.position.clone(), state.seen.max(state.position.revision))
         };
+        let position = store.position().await?;
         if position.epoch != known.epoch {
             self.restart(position);
         } else if position.revision < seen {
-            self.begin_epoch(&position, seen).await?;
+            self.new_epoch(&position, seen).await?;
         } else {
             let mut at = known.revision;
             while at < position.revision {
@@ -280,7 +290,7 @@ impl Hub {
                     _ => {
                         let now = store.position().await?;
                         if now.revision < position.revision {
-                            self.begin_epoch(&now, position.revision).await?;
+                            self.new_epoch(&now, position.revision).await?;
                         } else {
                             self.restart(now);
                         }

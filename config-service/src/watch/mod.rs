@@ -26,7 +26,7 @@ pub use propagation::{LONGEST_WAIT, Propagation};
 pub use reports::Reports;
 pub use resume::{Plan, Resume};
 pub use subscription::{Delivery, Ended, Heard, Subscription};
-pub use wake::{Polling, Wake};
+pub use wake::{NoRedisUrl, Polling, RedisWake, Wake};
 
 /// What a subscriber is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

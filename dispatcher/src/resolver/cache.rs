@@ -31,6 +31,13 @@ struct Generation {
     absent: HashMap<String, Slot>,
 }
 
+impl Generation {
+    /// Whether an answer of this epoch comes from another life of the store.
+    fn is_of_another_life(&self, epoch: &str) -> bool {
+        !self.epoch.is_empty() && epoch != self.epoch
+    }
+}
+
 impl Cache {
     pub(super) fn new() -> Self {
         let empty = Generation { epoch: String::new(), known: HashMap::new(), absent: HashMap::new() };
@@ -63,16 +70,16 @@ impl Cache {
         self.current.store(Arc::new(Generation { epoch, known, absent: HashMap::new() }));
     }
 
-    /// Replaces one entry; never by an older one of the same epoch.
-    pub(super) fn put(&self, epoch: Option<&str>, entry: Entry, now: Instant) {
+    /// Replaces one entry; never by an older one of the same epoch. The entry to go by from now on.
+    pub(super) fn put(&self, epoch: Option<&str>, entry: Entry, now: Instant) -> Arc<Entry> {
         let current = self.current.load();
-        if epoch.is_some_and(|epoch| !current.epoch.is_empty() && epoch != current.epoch) {
-            // Of another life of the store: the stream will bring a snapshot.
-            return;
+        let new = Arc::new(entry);
+        if epoch.is_some_and(|epoch| current.is_of_another_life(epoch)) {
+            // It is what the store says now; the stream will bring a snapshot to go with it.
+            return new;
         }
-        current.absent.pin().remove(&entry.organization_id);
-        let slot = Slot { entry: Some(Arc::new(entry)), confirmed: now };
-        let Some(new) = slot.entry.clone() else { return };
+        current.absent.pin().remove(&new.organization_id);
+        let slot = Slot { entry: Some(Arc::clone(&new)), confirmed: now };
         let pinned = current.known.pin();
         pinned.update_or_insert_with(
             new.organization_id.clone(),
@@ -82,6 +89,7 @@ impl Cache {
             },
             || slot.clone(),
         );
+        pinned.get(&new.organization_id).and_then(|slot| slot.entry.clone()).unwrap_or(new)
     }
 
     /// Forgets one entry.
@@ -89,14 +97,26 @@ impl Cache {
         self.current.load().known.pin().remove(organization_id);
     }
 
-    /// Remembers that there is no such organisation.
-    pub(super) fn put_absent(&self, organization_id: &str, now: Instant) {
+    /// Remembers that there is no such organisation at a revision. A store that has lost its data, or lags behind, takes
+    /// no entry away: that is for the stream to do. The entry to go by from now on.
+    pub(super) fn put_absent(
+        &self,
+        epoch: &str,
+        revision: i64,
+        organization_id: &str,
+        now: Instant,
+    ) -> Option<Arc<Entry>> {
         let current = self.current.load();
+        let known = current.known.pin().get(organization_id).and_then(|slot| slot.entry.clone());
+        if known.as_ref().is_some_and(|known| current.is_of_another_life(epoch) || known.revision > revision) {
+            return known;
+        }
         current.known.pin().remove(organization_id);
         let absent = current.absent.pin();
         if absent.len() >= MOST_ABSENT {
             absent.clear();
         }
         absent.insert(organization_id.to_owned(), Slot { entry: None, confirmed: now });
+        None
     }
 }

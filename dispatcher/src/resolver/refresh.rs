@@ -76,11 +76,10 @@ impl Refresh {
             };
             let response = response.into_inner();
             let now = Instant::now();
-            match response.entry {
-                Some(entry) => sink.cache.put(Some(&response.epoch), sink.open(entry), now),
-                None => sink.cache.put_absent(&organization_id, now),
-            }
-            Ok(sink.cache.get(&organization_id).and_then(|slot| slot.entry))
+            Ok(match response.entry {
+                Some(entry) => Some(sink.cache.put(Some(&response.epoch), sink.open(entry), now)),
+                None => sink.cache.put_absent(&response.epoch, response.revision, &organization_id, now),
+            })
         }
     }
 }

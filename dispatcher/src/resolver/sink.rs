@@ -31,7 +31,7 @@ impl WatchSink for Sink {
 
     fn apply(&self, change: proto::Change) -> Result<(), Refused> {
         match change.entry {
-            Some(entry) => self.cache.put(None, self.open(entry), Instant::now()),
+            Some(entry) => drop(self.cache.put(None, self.open(entry), Instant::now())),
             None => self.cache.remove(&change.organization_id),
         }
         self.gauge();

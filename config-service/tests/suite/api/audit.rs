@@ -1,1 +1,178 @@
-//! todo
+//! The audit trail as auditors see it.
+
+use switchboard_proto::config::v1::{
+    AuditEvent, AuditHead, DeleteProviderConfigRequest, GetAuditHeadRequest, GetOrganizationRequest,
+    ListAuditEventsRequest, Routing, TestConnectionRequest, UpdateProviderConfigRequest, VerifyAuditTrailRequest,
+};
+use tonic::Code;
+
+use super::steps;
+use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal};
+
+async fn events(service: &Service, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
+    service.admin("auditor").list_audit_events(request).await.unwrap().into_inner().audit_events
+}
+
+async fn head(service: &Service) -> AuditHead {
+    service.admin("auditor").get_audit_head(GetAuditHeadRequest {}).await.unwrap().into_inner().head.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attempt_is_told_with_who_what_and_how_it_ended_and_no_secret() {
+    let service = Service::start().await;
+    let saved = steps::acme_with_cloudmsg(&service).await;
+    let test = TestConnectionRequest {
+        organization_id: "acme".to_owned(),
+        provider: "cloudmsg".to_owned(),
+        credentials: pairs([("secret_key", "wrong-wrong-wrong")]),
+        use_stored: true,
+    };
+    service.admin("operator").test_connection(test).await.unwrap();
+    let update = UpdateProviderConfigRequest {
+        organization_id: "acme".to_owned(),
+        provider: "cloudmsg".to_owned(),
+        credentials: pairs([("callback_secret", "the-next-secret"), ("default_sender", "")]),
+        version: 1,
+        request_id: "ticket-7".to_owned(),
+        ..Default::default()
+    };
+    let updated = service.admin("operator").update_provider_config(update).await.unwrap().into_inner();
+    let routed = Routing { primary: "cloudmsg".to_owned(), ..Default::default() };
+    steps::route(&service, "acme", routed.clone()).await.unwrap();
+    steps::route(&service, "acme", routed).await.unwrap_err();
+    let delete = DeleteProviderConfigRequest {
+        organization_id: "acme".to_owned(),
+        provider: "cloudmsg".to_owned(),
+        version: 2,
+        confirm_organization_name: "Acme".to_owned(),
+        ..Default::default()
+    };
+    service.admin("operator").delete_provider_config(delete).await.unwrap_err();
+
+    let told =
+        events(&service, ListAuditEventsRequest { organization_id: "acme".to_owned(), ..Default::default() }).await;
+    let short: Vec<_> =
+        told.iter().map(|event| (event.action.as_str(), event.actor.as_str(), event.outcome.as_str())).collect();
+    assert_eq!(
+        short,
+        [
+            ("DeleteProviderConfig", "operator", "PROVIDER_IN_USE"),
+            ("UpdateRouting", "operator", "VERSION_CONFLICT"),
+            ("UpdateRouting", "operator", "OK"),
+            ("UpdateProviderConfig", "operator", "OK"),
+            ("TestConnection", "operator", "CREDENTIALS_REJECTED"),
+            ("CreateProviderConfig", "operator", "OK"),
+            ("CreateOrganization", "superadmin", "OK"),
+        ]
+    );
+    let update = &told[3];
+    assert_eq!((update.request_id.as_str(), update.revision), ("ticket-7", updated.revision));
+    assert_eq!(update.roles, ["OPERATOR"]);
+    assert!(update.peer.starts_with("127.0.0.1:"), "{}", update.peer);
+    let changes: Vec<_> = update
+        .changes
+        .iter()
+        .map(|change| (change.field.as_str(), change.secret, change.before.is_empty(), change.after.is_empty()))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            ("credentials.callback_secret", true, true, true),
+            ("credentials.default_sender", false, false, true),
+            ("previous_webhook_secret.expire_time", false, true, false),
+        ]
+    );
+    assert_eq!(told[5].revision, saved.revision);
+    let printed = format!("{told:?}");
+    for secret in ["wrong-wrong-wrong", "the-next-secret", &cloudmsg()["secret_key"], &cloudmsg()["callback_secret"]] {
+        assert!(!printed.contains(secret));
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_calls_are_told_and_none_is_lost_when_the_service_ends() {
+    let folder = folder();
+    let service = Service::start_with(config(), std::sync::Arc::clone(&folder)).await;
+    for _ in 0..50 {
+        let request = GetOrganizationRequest { organization_id: "default".to_owned() };
+        let refused = service.admin("sender").get_organization(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+    }
+    let unknown = service.admin("nobody").get_audit_head(GetAuditHeadRequest {}).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::Unauthenticated);
+    service.stop().await;
+    let service = Service::start_with(config(), folder).await;
+    let request = ListAuditEventsRequest { actor: "sender".to_owned(), page_size: 1_000, ..Default::default() };
+    let told = events(&service, request).await;
+    assert_eq!(told.len(), 50);
+    assert!(told.iter().all(|event| event.outcome == "ROLE_REQUIRED" && event.action == "GetOrganization"));
+    let request = ListAuditEventsRequest { action: "GetAuditHead".to_owned(), ..Default::default() };
+    let told = events(&service, request).await;
+    assert_eq!((told[0].outcome.as_str(), told[0].actor.as_str()), ("TOKEN_INVALID", ""));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_on_somebody_elses_organisation_is_told() {
+    let service = Service::start().await;
+    steps::organization(&service, "other", "Other").await;
+    let create = steps::create("other", "cloudmsg", cloudmsg());
+    let refused = service.admin("operator-of-acme").create_provider_config(create).await.unwrap_err();
+    assert_eq!(refusal(&refused), (Code::PermissionDenied, "ROLE_REQUIRED".to_owned()));
+    let request = ListAuditEventsRequest { actor: "operator-of-acme".to_owned(), ..Default::default() };
+    let told = events(&service, request).await;
+    assert_eq!((told[0].action.as_str(), told[0].outcome.as_str()), ("CreateProviderConfig", "ROLE_REQUIRED"));
+    assert_eq!(told[0].organization_id, "other");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_is_verified_against_a_head_that_was_kept() {
+    let service = Service::start().await;
+    steps::organization(&service, "acme", "Acme").await;
+    let kept = head(&service).await;
+    steps::organization(&service, "later", "Later").await;
+    let mut admin = service.admin("auditor");
+    let mut verify = async |known: Option<AuditHead>| {
+        admin.verify_audit_trail(VerifyAuditTrailRequest { known_head: known }).await.map(tonic::Response::into_inner)
+    };
+    let plain = verify(None).await.unwrap();
+    assert_eq!((plain.intact, plain.checked_count, plain.first_broken_sequence), (true, kept.count + 1, 0));
+    assert!(verify(Some(kept.clone())).await.unwrap().intact);
+    let longer = AuditHead { count: kept.count + 5, ..kept.clone() };
+    let forged = verify(Some(longer)).await.unwrap();
+    assert!(!forged.intact && forged.detail.contains("not signed"), "{forged:?}");
+    let incomplete = AuditHead { hash: vec![1, 2, 3], ..kept };
+    assert_eq!(verify(Some(incomplete)).await.unwrap_err().code(), Code::InvalidArgument);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_paged_newest_first() {
+    let service = Service::start().await;
+    for number in 0..7 {
+        steps::organization(&service, &format!("org-{number}"), "Acme").await;
+    }
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        let request = ListAuditEventsRequest {
+            action: "CreateOrganization".to_owned(),
+            page_size: 3,
+            page_token: page_token.clone(),
+            ..Default::default()
+        };
+        let page = service.admin("auditor").list_audit_events(request).await.unwrap().into_inner();
+        assert!(page.audit_events.len() <= 3);
+        seen.extend(page.audit_events.into_iter().map(|event| event.organization_id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline);
+    }
+    let expected: Vec<_> = (0..7).rev().map(|number| format!("org-{number}")).collect();
+    assert_eq!(seen, expected);
+    service.stop().await;
+}

@@ -162,7 +162,10 @@ mod tests {
                 "SELECT id FROM messages WHERE provider_message_id = ?1 AND provider = ?2 AND provider_message_id <> '' LIMIT 1",
                 "messages_by_provider_id",
             ),
-            ("SELECT body FROM parked_updates WHERE provider_message_id = ?1 ORDER BY parked_at", "parked_by_provider_id"),
+            (
+                "SELECT body FROM parked_updates WHERE provider_message_id = ?1 ORDER BY parked_at",
+                "parked_by_provider_id",
+            ),
         ];
         for (sql, index) in statements {
             let plan = plan(&store.readers, sql).await;

@@ -8,9 +8,10 @@ use switchboard_vendor_sim::{
     demo::{CLOUDMSG_HANBIT, SENDTALK_HANBIT},
 };
 
-use super::harness::{EntryExt as _, Seen as _, World, cloudmsg, organization, sendtalk, sms};
+use super::harness::{EntryExt as _, Seen as _, World, cloudmsg, jpeg, mms, organization, sendtalk, sms};
+use crate::support::PATIENCE;
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(500);
 
 /// Everything that leaves open whether the vendor has the message, without and with the vendor having it.
 fn ambiguous() -> Vec<(Fault, usize)> {
@@ -32,12 +33,17 @@ fn ambiguous() -> Vec<(Fault, usize)> {
     faults
 }
 
-async fn world() -> World {
-    let world = World::configured(|config| config.send_timeout = SHORT).await;
+/// A world in which the other vendor stands by, and calls take no longer than this.
+async fn world_with(send_timeout: Duration) -> World {
+    let world = World::configured(|config| config.send_timeout = send_timeout).await;
     let other_way = |accounts, backup: &str| organization("hanbit", accounts).failover(&[backup]);
     let entry = other_way(vec![cloudmsg(&CLOUDMSG_HANBIT), sendtalk(&SENDTALK_HANBIT)], "sendtalk");
     world.config.set(entry).await;
     world
+}
+
+async fn world() -> World {
+    world_with(SHORT).await
 }
 
 fn kinds(message: &Message) -> Vec<&str> {
@@ -86,7 +92,7 @@ async fn an_ambiguous_outcome_at_the_second_vendor_does_not_come_back_to_the_fir
 
 #[tokio::test]
 async fn one_single_failure_moves_no_traffic() {
-    let world = world().await;
+    let world = world_with(PATIENCE).await;
     world.vendors.cloudmsg().next_send(Fault::ServerError { accept: false, status: 500, retry_after_s: None });
     world.sender().sms(sms("hanbit", "글")).await.unwrap();
     for _ in 0..10 {
@@ -98,12 +104,11 @@ async fn one_single_failure_moves_no_traffic() {
 
 #[tokio::test]
 async fn an_upload_that_fails_proves_that_the_message_was_not_taken() {
-    let world = world().await;
+    let world = world_with(PATIENCE).await;
     let upload = FaultMatch { operation: Some(Operation::Upload), ..FaultMatch::default() };
     let broken = Fault::ServerError { accept: false, status: 500, retry_after_s: None };
     world.vendors.cloudmsg().add_fault(FaultRule::always(broken, upload));
-    let request = super::harness::mms("hanbit", vec![super::harness::jpeg(40, 30)]);
-    let message = world.sender().mms(request).await.unwrap();
+    let message = world.sender().mms(mms("hanbit", vec![jpeg(40, 30)])).await.unwrap();
     assert_eq!((message.status(), message.provider.as_str()), (MessageStatus::Queued, "sendtalk"));
     assert_eq!(world.vendors.cloudmsg().sends(), 0);
 }

@@ -178,6 +178,38 @@ async fn a_lagging_replica_does_not_take_a_mapping_back() {
 }
 
 #[tokio::test]
+async fn a_store_that_has_lost_its_data_takes_no_mapping_away_when_it_is_asked() {
+    let world = World::configured(believing(Duration::ZERO, HOUR)).await;
+    world.config.resolve(Resolve::Lost);
+    for epoch in ["epoch-1", "epoch-2"] {
+        world.config.cut();
+        world.config.restored_as(epoch);
+        let asked = world.config.resolved().len();
+        eventually("it was asked", async || {
+            let message = world.sender().sms(sms("hanbit", "글")).await.unwrap();
+            assert_eq!(message.provider_account, CLOUDMSG_HANBIT.service_id, "not the default's");
+            (world.config.resolved().len() >= asked + 3).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_restored_store_says_of_a_new_organisation_is_used_before_its_snapshot_comes() {
+    let world = World::configured(believing(Duration::ZERO, HOUR)).await;
+    world.config.cut();
+    world.config.restored_as("epoch-2");
+    world.config.set_unheard(organization("new", vec![sendtalk(&SENDTALK_HANBIT)]));
+    eventually("it is asked", async || {
+        let message = world.sender().sms(sms("new", "글")).await.unwrap();
+        let asked = world.config.resolved().contains(&"new".to_owned());
+        assert!(!asked || message.provider == "sendtalk", "not through the default account");
+        asked.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_empty_snapshot_without_a_new_epoch_wipes_nothing() {
     let world = World::configured(believing(HOUR, HOUR)).await;
     world.config.set(hanbit("sendtalk")).await;

@@ -13,7 +13,7 @@ use crate::support::eventually;
 /// A world in which open messages are looked after as soon as the clock is moved.
 async fn world() -> World {
     World::configured(|config| {
-        config.send_timeout = Duration::from_millis(300);
+        config.send_timeout = Duration::from_secs(1);
         config.reconcile_after = Duration::from_millis(800);
         config.retry_for = Duration::ZERO;
     })

@@ -6,6 +6,7 @@ pub mod build;
 mod cases;
 mod harness;
 mod migrations;
+mod postgres_only;
 mod server;
 
 /// One test for each case, in a module named for the engine.
@@ -113,5 +114,13 @@ conformance! {
         everything_is_there_after_a_restart
         a_failed_batch_is_told_to_everyone_and_the_writer_goes_on
         writes_of_many_callers_are_all_committed
+    }
+    retention {
+        texts_and_images_are_blanked_and_the_rest_of_the_message_stays
+        a_blanked_message_still_takes_a_late_result
+        messages_are_dropped_once_they_are_blanked_and_old_enough
+        a_request_id_may_be_used_again_after_its_term
+        a_report_that_was_parked_for_too_long_is_dropped_and_counted
+        much_is_forgotten_in_small_batches_the_oldest_first
     }
 }

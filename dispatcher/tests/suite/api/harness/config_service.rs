@@ -32,6 +32,8 @@ pub enum Resolve {
     Answer,
     /// Answers with this, as a replica that lags behind does.
     With(Box<OrganizationEntry>),
+    /// Knows no organisation any more, as a store that has lost its data.
+    Lost,
     /// Cannot be reached.
     Refuse,
 }
@@ -161,6 +163,13 @@ impl ConfigService {
 
     pub fn revision(&self) -> i64 {
         self.lock().revision
+    }
+
+    /// Becomes another store, restored from a backup; its revisions begin anew.
+    pub fn restored_as(&self, epoch: &str) {
+        let mut state = self.lock();
+        state.epoch = epoch.to_owned();
+        state.revision = 1;
     }
 
     /// Ends every stream and takes no new one until [`ConfigService::mend`].
@@ -296,6 +305,10 @@ impl ConfigWatchService for ConfigService {
         let entry = match &state.resolve {
             Resolve::Refuse => return Err(Status::unavailable("cut by the test")),
             Resolve::With(entry) => Some((**entry).clone()),
+            Resolve::Lost => {
+                let epoch = state.epoch.clone();
+                return Ok(Response::new(ResolveOrganizationResponse { entry: None, revision: 0, epoch }));
+            }
             Resolve::Answer => state.entries.get(&id).cloned(),
         };
         let (revision, epoch) = (state.revision, state.epoch.clone());

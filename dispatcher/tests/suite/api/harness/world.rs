@@ -103,8 +103,7 @@ impl World {
             lifecycle: Lifecycle::new(),
         };
         let started = switchboard_dispatcher::start(settings.clone(), registry.clone(), &process).await.unwrap();
-        let world =
-            Self { vendors, config, clock, settings, registry, process, started, outside, _folder: folder };
+        let world = Self { vendors, config, clock, settings, registry, process, started, outside, _folder: folder };
         world.config.applied(world.config.revision()).await;
         world
     }

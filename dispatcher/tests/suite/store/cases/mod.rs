@@ -9,3 +9,4 @@ pub mod ownership;
 pub mod parking;
 pub mod record;
 pub mod reports;
+pub mod retention;

@@ -1,6 +1,10 @@
 //! How replicas tell one another that there is something new. Only a hint: whoever hears nothing polls.
 
+mod redis;
+
 use async_trait::async_trait;
+
+pub use self::redis::{NoRedisUrl, RedisWake};
 
 /// Wakes the other replicas, and is woken by them.
 #[async_trait]

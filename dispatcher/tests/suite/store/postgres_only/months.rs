@@ -1,0 +1,101 @@
+//! Months are kept apart: room is made ahead, and an old one goes as a whole.
+
+use chrono::{DateTime, Months, TimeDelta, Utc};
+use switchboard_dispatcher::{
+    message::Message,
+    store::Terms,
+};
+use switchboard_runtime::{Clock as _, Ids, SystemClock};
+
+use crate::store::{
+    build::{accepted, commit, message, record, stored},
+    harness::Engine as _,
+    server::Postgres,
+};
+
+const KEEP: Terms = Terms {
+    texts: DateTime::UNIX_EPOCH,
+    messages: DateTime::UNIX_EPOCH,
+    request_ids: DateTime::UNIX_EPOCH,
+    parked: DateTime::UNIX_EPOCH,
+};
+
+fn made_at(time: DateTime<Utc>) -> Message {
+    Message { create_time: time, ..message(&Ids::new().next(time)) }
+}
+
+/// In which table a message is.
+async fn place(engine: &Postgres, id: &str) -> String {
+    let sql = "SELECT tableoid::regclass::text FROM messages WHERE id = $1";
+    sqlx::query_scalar(sql).bind(id).fetch_one(&engine.raw().await).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_message_of_this_month_and_of_the_next_has_its_partition() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    for months in 0..=3 {
+        let time = SystemClock.now() + Months::new(months);
+        let message = made_at(time);
+        let id = message.id.clone();
+        commit(&*store, record(message)).await;
+        assert_eq!(place(&engine, &id).await, time.format("messages_%Y_%m").to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_month_has_no_partition_is_kept_and_moved_when_it_has_one() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    let time = SystemClock.now() + Months::new(10);
+    let message = made_at(time);
+    let id = message.id.clone();
+    commit(&*store, record(message)).await;
+    commit(&*store, accepted(&id, "v1", 0)).await;
+    assert_eq!(place(&engine, &id).await, "messages_default");
+    let before = stored(&*store, &id).await;
+    store.tidy(time, &KEEP, 100).await.unwrap();
+    assert_eq!(place(&engine, &id).await, time.format("messages_%Y_%m").to_string());
+    assert_eq!(stored(&*store, &id).await.events, before.events);
+    assert_eq!(engine.rows("provider_message_ids_default").await, 0, "what vendors call it moves along");
+}
+
+#[tokio::test]
+async fn a_month_that_nobody_may_keep_is_dropped_as_a_whole() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    let now = SystemClock.now();
+    let (old, new) = (made_at(now), made_at(now + Months::new(2)));
+    let (old_id, new_id) = (old.id.clone(), new.id.clone());
+    store.commit(vec![record(old), record(new)]).await.unwrap();
+    store.commit(vec![accepted(&old_id, "v1", 0), accepted(&new_id, "v2", 0)]).await.unwrap();
+    // A day into the month after next: this month and the next have ended.
+    let messages = DateTime::parse_from_rfc3339(&(now + Months::new(2)).format("%Y-%m-02T00:00:00Z").to_string());
+    let messages = messages.unwrap().with_timezone(&Utc);
+    let held = engine.raw().await;
+    let mut reader = held.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM messages").execute(&mut *reader).await.unwrap();
+    assert_eq!(store.tidy(now, &Terms { messages, ..KEEP }, 100).await.unwrap().months, 0, "somebody is reading");
+    reader.rollback().await.unwrap();
+    let forgotten = store.tidy(now, &Terms { messages, ..KEEP }, 100).await.unwrap();
+    // The history of old, which is empty and ends with the last month, goes too.
+    assert_eq!((forgotten.months, forgotten.messages), (3, 0));
+    assert!(store.message(&old_id).await.unwrap().is_none());
+    assert_eq!(stored(&*store, &new_id).await.create_time, now + Months::new(2));
+    assert_eq!(engine.rows("provider_message_ids").await, 1);
+    let again = store.tidy(now, &Terms { messages, ..KEEP }, 100).await.unwrap();
+    assert_eq!((again.months, again.messages), (0, 0), "and goes on without it");
+}
+
+#[tokio::test]
+async fn a_message_is_found_however_far_its_id_is_from_its_time() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    let time = SystemClock.now();
+    let id = Ids::new().next(time + TimeDelta::hours(3));
+    commit(&*store, record(Message { create_time: time, ..message(&id) })).await;
+    assert_eq!(stored(&*store, &id).await.create_time, time);
+    let fresh = engine.open().await;
+    commit(&*fresh, accepted(&id, "v1", 1)).await;
+    assert_eq!(stored(&*fresh, &id).await.events.len(), 2);
+}

@@ -1,0 +1,99 @@
+//! Several dispatchers write the same history.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use switchboard_dispatcher::{
+    message::{EventKind, Status},
+    store::{StatusOutcome, Store, Terms, Write},
+};
+use switchboard_providers::model::ReportedStatus::{Delivered, Sent};
+
+use crate::store::{
+    build::{accepted, at, commit, kinds, message, record, report, report_for, reported, stored, tell},
+    harness::Engine as _,
+    server::Postgres,
+};
+
+#[tokio::test]
+async fn what_another_replica_has_done_since_is_not_overwritten_by_the_sends_answer() {
+    let engine = Postgres::create().await;
+    let (sender, other) = (engine.open().await, engine.open().await);
+    sender.commit(vec![record(message("m1")), record(message("m2"))]).await.unwrap();
+    tell(&*other, report_for("m1", "v1", Delivered, 1)).await;
+    assert_eq!(other.claim_due(at(30), 10).await.unwrap().len(), 1);
+    sender.commit(vec![accepted("m1", "v1", 31), accepted("m2", "v2", 31)]).await.unwrap();
+    let first = stored(&*sender, "m1").await;
+    assert_eq!(first.state.status(), Status::Delivered);
+    assert_eq!(kinds(&first), [EventKind::Recorded, EventKind::Reported, EventKind::Accepted]);
+    let second = stored(&*sender, "m2").await;
+    assert_eq!((second.state.status(), second.checks), (Status::Queued, 0));
+    assert!(sender.claim_due(at(60), 10).await.unwrap().is_empty(), "it is due 30 s after its last move");
+    assert_eq!(sender.claim_due(at(61), 10).await.unwrap().len(), 1, "once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_that_cross_never_lock_each_other_out() {
+    const MESSAGES: usize = 40;
+    const ROUNDS: usize = 15;
+    let engine = Postgres::create().await;
+    let replicas = [engine.open().await, engine.open().await, engine.open().await];
+    let ids: Arc<Vec<String>> = Arc::new((0..MESSAGES).map(|number| format!("m{number:03}")).collect());
+    replicas[0].commit(ids.iter().map(|id| record(message(id))).collect()).await.unwrap();
+    replicas[0].commit(ids.iter().map(|id| accepted(id, &format!("v-{id}"), 1)).collect()).await.unwrap();
+    let mut crossing = Vec::new();
+    for (number, replica) in replicas.iter().enumerate() {
+        for round in 0..ROUNDS {
+            let (store, ids): (Arc<dyn Store>, _) = (Arc::clone(replica), Arc::clone(&ids));
+            crossing.push(async move {
+                let seconds = i64::try_from(round).unwrap();
+                let mut batch: Vec<Write> = ids
+                    .iter()
+                    .map(|id| match number {
+                        // The same events by our id, by the vendor's, and both ways at once.
+                        0 => report_for(id, &format!("v-{id}"), Sent, seconds),
+                        1 => report(&format!("v-{id}"), Sent, seconds),
+                        _ if id.ends_with(['0', '2', '4', '6', '8']) => report(&format!("v-{id}"), Sent, seconds),
+                        _ => report_for(id, &format!("v-{id}"), Sent, seconds),
+                    })
+                    .map(reported)
+                    .collect();
+                match (number + round) % 3 {
+                    0 => batch.reverse(),
+                    1 => batch.rotate_left(ids.len() / 2),
+                    _ => {}
+                }
+                store.commit(batch).await.map(drop)
+            });
+        }
+    }
+    for result in join_all(crossing).await {
+        result.unwrap();
+    }
+    for id in ids.iter() {
+        let events = stored(&*replicas[0], id).await.events.len();
+        assert_eq!(events, 2 + ROUNDS, "{id}: each event once");
+    }
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&engine.raw().await).await.unwrap();
+    assert_eq!(deadlocks, 0);
+}
+
+#[tokio::test]
+async fn a_report_parked_in_the_moment_of_the_answer_meets_its_message_later() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    commit(&*store, record(message("m1"))).await;
+    tell(&*store, report("v1", Delivered, 1)).await;
+    // As if neither replica had seen yet what the other was committing.
+    engine.run("UPDATE parked_updates SET provider_message_id = 'unseen'").await;
+    commit(&*store, accepted("m1", "v1", 2)).await;
+    engine.run("UPDATE parked_updates SET provider_message_id = 'v1'").await;
+    assert_eq!(stored(&*store, "m1").await.state.status(), Status::Queued);
+    let long_ago = at(-1_000_000);
+    let keep = Terms { texts: long_ago, messages: long_ago, request_ids: long_ago, parked: long_ago };
+    store.tidy(at(3), &keep, 100).await.unwrap();
+    assert_eq!(stored(&*store, "m1").await.state.status(), Status::Delivered);
+    assert_eq!(engine.rows("parked_updates").await, 0);
+    assert_eq!(tell(&*store, report("v1", Delivered, 1)).await.0, StatusOutcome::Duplicate);
+}
