@@ -3,10 +3,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of tests may fail the test like the tests themselves"
+    clippy::disallowed_methods,
+    reason = "helpers of tests may fail the test like the tests themselves, and spawn what ends with the test"
 )]
 
 mod api;
 mod hub;
+mod secrets;
+mod start;
 mod store;
 mod support;

@@ -125,8 +125,17 @@ impl Service {
     }
 
     pub async fn start_over(config: Config, registry: Registry, folder: Arc<TempDir>) -> Self {
+        Self::start_beside(config, registry, folder, None).await
+    }
+
+    pub async fn start_beside(
+        config: Config,
+        registry: Registry,
+        folder: Arc<TempDir>,
+        redis_url: Option<String>,
+    ) -> Self {
         let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
-        let process = process(folder.path(), &lifecycle);
+        let process = Process { redis_url, ..process(folder.path(), &lifecycle) };
         let started = switchboard_config_service::start(config, registry, &process).await.unwrap();
         Self { _folder: folder, vendors: None, lifecycle, started }
     }

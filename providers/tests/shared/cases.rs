@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use switchboard_providers::{
-    Credentials, MessageProvider, Recovery, Use,
+    Credentials, FormField, MessageProvider, Recovery, Use,
     model::{Acceptance, Channel, FailureCode, Fault, LookUp, Refusal, Report, SendOutcome, Sender},
     vendor::Vendor,
 };
@@ -38,6 +38,11 @@ impl Subject {
         format!("{}-{}", self.run, channel.as_str().to_lowercase())
     }
 
+    /// The reference of the message that must be refused.
+    pub fn wrong_reference(&self) -> String {
+        format!("{}-wrong", self.run)
+    }
+
     async fn send(&self, channel: Channel) -> SendOutcome {
         let (account, to, sender) = (&self.account, &self.recipient, &self.sender);
         let reference = self.reference(channel);
@@ -60,7 +65,10 @@ impl Subject {
         let sees_by = Instant::now() + blind_for;
         loop {
             let seeing = Instant::now() >= sees_by;
-            let mut reports = self.account.look_up(what, now()).await.unwrap();
+            let mut reports = match self.account.look_up(what, now()).await {
+                Ok(reports) => reports,
+                Err(error) => panic!("{}: {what:?} cannot be looked up: {error:?}", self.code()),
+            };
             match (reports.pop(), reports.is_empty()) {
                 (Some(report), true) => return report,
                 (Some(_), false) => panic!("{}: {what:?} finds more than the one message sent", self.code()),
@@ -73,8 +81,8 @@ impl Subject {
     /// The same credentials but for one character of the secret that sends: of the right form, and wrong.
     fn wrong_credentials(&self) -> Credentials {
         let fields = self.vendor.descriptor().form.fields;
-        let sends = |field: &_| matches!(field, switchboard_providers::FormField { used_for: Use::Sending, secret: true, required: true, .. });
-        let key = fields.iter().find(|field| sends(field)).unwrap().key;
+        let sends = |field: &&FormField| field.used_for == Use::Sending && field.secret && field.required;
+        let key = fields.iter().find(sends).unwrap().key;
         let value = self.credentials.get(key).unwrap();
         let middle = value.chars().count() / 2;
         let changed = value.chars().enumerate().map(|(index, character)| match character {
@@ -129,7 +137,10 @@ pub async fn a_message_nobody_sent_is_not_found(subject: &Subject) {
 }
 
 pub async fn good_credentials_are_good(subject: &Subject) {
-    let check = subject.account.validate_credentials(now()).await.unwrap();
+    let check = match subject.account.validate_credentials(now()).await {
+        Ok(check) => check,
+        Err(failure) => panic!("{}: the credentials are not good: {failure:?}", subject.code()),
+    };
     assert_eq!(check.account, subject.vendor.descriptor().form.account(&subject.credentials));
     let sender = Sender::parse(&subject.sender);
     let registered = check.sender_numbers.iter().any(|number| Sender::parse(number) == sender);
@@ -142,7 +153,7 @@ pub async fn wrong_credentials_are_told_by_the_check_and_by_a_send(subject: &Sub
     let wrong = subject.vendor.open(&subject.wrong_credentials()).unwrap();
     let failure = wrong.validate_credentials(now()).await.unwrap_err();
     assert_eq!((failure.code, failure.retryable), (FailureCode::CredentialsRejected, false), "{code}");
-    let message = sms(&format!("{}-wrong", subject.run), &subject.recipient, &subject.sender);
+    let message = sms(&subject.wrong_reference(), &subject.recipient, &subject.sender);
     let refusal = refused(code, wrong.send_sms(&message, now()).await);
     assert_eq!((refusal.failure.code, refusal.fault), (FailureCode::CredentialsRejected, Fault::Account), "{code}");
 }

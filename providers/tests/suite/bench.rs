@@ -19,7 +19,8 @@ use tokio::{
 
 use crate::{
     capture::PATIENCE,
-    fixtures::{REGISTRY, credentials, now, vendor},
+    fixtures::{RECIPIENT, REGISTRY, credentials, now, shipping_notice, vendor},
+    shared::cases::Subject,
 };
 
 /// What the cases need to know about a vendor's simulator.
@@ -29,8 +30,6 @@ struct Line {
     handle: fn(&VendorSim) -> VendorHandle,
     /// Account and credentials, in the words of the vendor's form.
     account: fn() -> (&'static str, Credentials),
-    /// A field that is replaced by another of the same form, which is wrong then.
-    wrong: (&'static str, &'static str),
     /// A refusal that no document names, in the vendor's form.
     unknown_refusal: &'static str,
 }
@@ -53,7 +52,6 @@ const LINES: [Line; 2] = [
             ];
             (account.service_id, credentials(&pairs))
         },
-        wrong: ("secret_key", "SKDEMO-somebody-elses"),
         unknown_refusal: "7777",
     },
     Line {
@@ -71,7 +69,6 @@ const LINES: [Line; 2] = [
             ];
             (account.account_id, credentials(&pairs))
         },
-        wrong: ("api_key", "stdemo_somebody_elses_key"),
         unknown_refusal: "-7777",
     },
 ];
@@ -87,8 +84,8 @@ pub struct Bench {
     pub account_id: &'static str,
     pub credentials: Credentials,
     pub sim: VendorHandle,
-    pub wrong: (&'static str, &'static str),
     pub unknown_refusal: &'static str,
+    at: fn(&VendorSim) -> String,
     running: VendorSim,
 }
 
@@ -120,10 +117,28 @@ impl Bench {
             account_id,
             credentials,
             sim: (line.handle)(&running),
-            wrong: line.wrong,
             unknown_refusal: line.unknown_refusal,
+            at: line.url,
             running,
         }
+    }
+
+    /// The account as the shared cases want it.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            vendor: Arc::clone(&self.vendor),
+            account: Arc::clone(&self.account),
+            credentials: self.credentials.clone(),
+            recipient: RECIPIENT.to_owned(),
+            sender: SENDER.to_owned(),
+            template: shipping_notice(),
+            run: "m".to_owned(),
+        }
+    }
+
+    /// The address of its simulator.
+    pub fn url(&self) -> String {
+        (self.at)(&self.running)
     }
 
     /// The secret that verifies this account's callbacks.

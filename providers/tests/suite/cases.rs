@@ -1,33 +1,23 @@
-//! What must hold for every vendor.
+//! What must hold for every vendor. What can be held against a real system too is in [`crate::shared::cases`].
 
 use std::time::Duration;
 
 use serde_json::json;
 use switchboard_providers::{
     Recovery, WebhookError, WebhookEvent,
-    model::{Acceptance, FailureCode, Fault, LookUp, Refusal, Report, ReportedStatus, SendOutcome},
+    model::{FailureCode, Fault, LookUp, Report, ReportedStatus, SendOutcome},
 };
 use switchboard_vendor_sim::{Fault as Trouble, FaultRule, RetryAfterForm};
 
 use crate::{
     bench::{Bench, Receiver, SENDER, each_vendor},
     capture::PATIENCE,
-    fixtures::{RECIPIENT, alimtalk, fallback, image, jpeg, lms, mms, now, sms},
+    fixtures::{RECIPIENT, alimtalk, fallback, lms, now, sms},
+    shared::{
+        self,
+        cases::{accepted, refused},
+    },
 };
-
-fn accepted(code: &str, outcome: SendOutcome) -> Acceptance {
-    match outcome {
-        SendOutcome::Accepted(acceptance) => acceptance,
-        other => panic!("{code}: {other:?} is no acceptance"),
-    }
-}
-
-fn refused(code: &str, outcome: SendOutcome) -> Refusal {
-    match outcome {
-        SendOutcome::Refused(refusal) => refusal,
-        other => panic!("{code}: {other:?} is no refusal"),
-    }
-}
 
 async fn send(bench: &Bench, reference: &str) -> SendOutcome {
     bench.account.send_sms(&sms(reference, RECIPIENT, SENDER), now()).await
@@ -40,23 +30,12 @@ fn delivered(reports: &[Report]) -> bool {
 #[tokio::test]
 async fn every_kind_is_accepted_and_found_by_reference_and_by_id() {
     each_vendor(async |bench| {
-        let code = bench.code;
-        let account = &bench.account;
-        let images = vec![image(jpeg(8, 8, 1)), image(jpeg(16, 8, 2))];
-        for (reference, outcome) in [
-            ("m-sms", account.send_sms(&sms("m-sms", RECIPIENT, SENDER), now()).await),
-            ("m-lms", account.send_sms(&lms("m-lms", RECIPIENT, SENDER), now()).await),
-            ("m-mms", account.send_mms(&mms("m-mms", RECIPIENT, SENDER, images), now()).await),
-            ("m-alimtalk", account.send_alimtalk(&alimtalk("m-alimtalk", RECIPIENT, None), now()).await),
-        ] {
-            let acceptance = accepted(code, outcome);
-            assert!(acceptance.accept_time.is_some(), "{code} says when it accepted {reference}");
-            let reports = bench.look_up_until(reference, delivered).await;
-            let [report] = &reports[..] else { panic!("{code}: one message, not {reports:?}") };
-            assert_eq!(report.provider_message_id, acceptance.provider_message_id);
-            assert_eq!(report.client_reference, reference);
-            let by_id = LookUp::ProviderMessageId(&acceptance.provider_message_id);
-            assert_eq!(account.look_up(by_id, now()).await.as_ref(), Ok(&reports), "{code}: the same by id");
+        let (code, subject) = (bench.code, bench.subject());
+        let found = shared::cases::every_kind_is_accepted_and_found_by_reference_and_by_id(&subject).await;
+        for (channel, report) in found {
+            let reports = bench.look_up_until(&subject.reference(channel), delivered).await;
+            let by_id = LookUp::ProviderMessageId(&report.provider_message_id);
+            assert_eq!(bench.account.look_up(by_id, now()).await.as_ref(), Ok(&reports), "{code}: the same by id");
         }
         let journal = bench.sim.journal();
         assert_eq!(journal.invalid().count(), 0, "{code}: every request is as its document wants it");
@@ -64,6 +43,17 @@ async fn every_kind_is_accepted_and_found_by_reference_and_by_id() {
         assert!(warnings.is_empty(), "{code}: {warnings:?}: a field that its document does not know");
         let channels: Vec<_> = bench.sim.messages().iter().map(|message| message.channel.upper()).collect();
         assert_eq!(channels, ["SMS", "LMS", "MMS", "ALIMTALK"], "{code}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_within_the_documented_blindness_is_found_after_it() {
+    each_vendor(async |bench| {
+        let mut settings = bench.sim.settings();
+        settings.look_up_blind_ms = 100;
+        bench.sim.set_settings(settings).unwrap();
+        shared::cases::every_kind_is_accepted_and_found_by_reference_and_by_id(&bench.subject()).await;
     })
     .await;
 }
@@ -84,19 +74,14 @@ async fn what_the_recipient_reads_is_what_was_sent() {
 
 #[tokio::test]
 async fn a_message_nobody_sent_is_not_found() {
-    each_vendor(async |bench| {
-        assert_eq!(bench.look_up("nobody-sent-this").await, [], "{}", bench.code);
-        let by_id = bench.account.look_up(LookUp::ProviderMessageId("nobody-sent-this"), now()).await;
-        assert_eq!(by_id, Ok(Vec::new()), "{}", bench.code);
-    })
-    .await;
+    each_vendor(async |bench| shared::cases::a_message_nobody_sent_is_not_found(&bench.subject()).await).await;
 }
 
 #[tokio::test]
 async fn good_credentials_are_good_and_the_check_sends_nothing() {
     each_vendor(async |bench| {
+        shared::cases::good_credentials_are_good(&bench.subject()).await;
         let check = bench.account.validate_credentials(now()).await.unwrap();
-        assert_eq!(check.account, bench.account_id);
         assert_eq!(check.sender_numbers.len(), 2, "{}", bench.code);
         assert_eq!(bench.sim.journal().sends().count(), 0, "{}", bench.code);
     })
@@ -107,13 +92,7 @@ async fn good_credentials_are_good_and_the_check_sends_nothing() {
 async fn wrong_credentials_are_told_from_a_suspended_account_and_an_unreachable_vendor() {
     each_vendor(async |bench| {
         let code = bench.code;
-        let mut wrong = bench.credentials.clone();
-        wrong.set(bench.wrong.0, bench.wrong.1);
-        let wrong = bench.vendor.open(&wrong).unwrap();
-        let failure = wrong.validate_credentials(now()).await.unwrap_err();
-        assert_eq!((failure.code, failure.retryable), (FailureCode::CredentialsRejected, false), "{code}");
-        let refusal = refused(code, wrong.send_sms(&sms("m-1", RECIPIENT, SENDER), now()).await);
-        assert_eq!((refusal.failure.code, refusal.fault), (FailureCode::CredentialsRejected, Fault::Account), "{code}");
+        shared::cases::wrong_credentials_are_told_by_the_check_and_by_a_send(&bench.subject()).await;
 
         bench.sim.merge_account(bench.account_id, json!({"status": "SUSPENDED"})).unwrap();
         let failure = bench.account.validate_credentials(now()).await.unwrap_err();

@@ -2,6 +2,8 @@
 //!
 //! - `cases`: what must hold for every vendor, against its simulator; a third vendor is one more line in [`bench`]
 //! - `cloudmsg`, `sendtalk`: what is peculiar to one of them
+//! - `shared`: the cases and messages that the staging run takes to real systems (`tests/staging`)
+//! - `staging`: the staging run itself, against the simulators
 //! - `golden`: requests byte for byte
 //! - `transport`: connections that fail in every way
 //! - `forms`, `robustness`: credentials forms, and what strangers may send
@@ -17,4 +19,7 @@ mod forms;
 mod golden;
 mod robustness;
 mod sendtalk;
+#[path = "../shared/mod.rs"]
+mod shared;
+mod staging;
 mod transport;

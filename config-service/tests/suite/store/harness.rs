@@ -17,6 +17,7 @@ use switchboard_config_service::{
     sealing::{Binding, ConfigSecrets, KeyRing, Keys},
     store::{self, Change, Establishment, Store, StoreError, Target},
 };
+use switchboard_runtime::{Clock as _, Ids, SystemClock};
 use tempfile::TempDir;
 
 /// What is different about an engine, for those few statements that go past the store.
@@ -32,7 +33,7 @@ pub struct Engine {
     pub keys: Keys,
     folder: TempDir,
     url: String,
-    database: String,
+    database: Option<Database>,
     now: AtomicU64,
 }
 
@@ -47,16 +48,17 @@ impl Engine {
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("config.db").display());
-        Self::over(Kind::Sqlite, folder, url, String::new()).await
+        Self::over(Kind::Sqlite, folder, url, None).await
     }
 
     pub async fn postgres() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (url, database) = create_database(&folder).await;
-        Self::over(Kind::Postgres, folder, url, database).await
+        let database = Database::create().await;
+        let url = database.url.clone();
+        Self::over(Kind::Postgres, folder, url, Some(database)).await
     }
 
-    async fn over(kind: Kind, folder: TempDir, url: String, database: String) -> Self {
+    async fn over(kind: Kind, folder: TempDir, url: String, database: Option<Database>) -> Self {
         let key_file = folder.path().join("keys.json");
         KeyRing::generate(&key_file, DateTime::UNIX_EPOCH).unwrap();
         let keys = Keys::load(&key_file).unwrap();
@@ -178,23 +180,33 @@ impl Engine {
 
     /// Drops what was made for this case.
     pub async fn remove(self) {
-        if self.kind == Kind::Postgres {
-            let sql = format!("DROP DATABASE {} WITH (FORCE)", self.database);
-            let mut connection = PgConnection::connect(&server()).await.unwrap();
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
+        if let Some(database) = self.database {
+            database.remove().await;
         }
     }
 }
 
-/// A database named after the folder, whose name is unique.
-async fn create_database(folder: &TempDir) -> (String, String) {
-    let unique: String =
-        folder.path().file_name().unwrap().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).collect();
-    let database = format!("config_{}_{}", std::process::id(), unique.to_lowercase());
-    let server = server();
-    let mut connection = PgConnection::connect(&server).await.unwrap();
-    let sql = format!("CREATE DATABASE {database}");
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
-    let (place, _) = server.rsplit_once('/').unwrap();
-    (format!("{place}/{database}"), database)
+/// A database of its own on the test server.
+pub struct Database {
+    pub url: String,
+    name: String,
+}
+
+impl Database {
+    pub async fn create() -> Self {
+        let name = format!("config_{}", Ids::new().next(SystemClock.now()).replace('-', ""));
+        let server = server();
+        execute_on_server(&server, &format!("CREATE DATABASE {name}")).await;
+        let (place, _) = server.rsplit_once('/').unwrap();
+        Self { url: format!("{place}/{name}"), name }
+    }
+
+    pub async fn remove(self) {
+        execute_on_server(&server(), &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+async fn execute_on_server(server: &str, sql: &str) {
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.unwrap();
 }

@@ -1,8 +1,9 @@
 //! Connections: one pool that writes, one that reads.
 //!
-//! Plans are pinned. The tables are empty when a process first meets them and may be huge an hour later, and a plan that
-//! was chosen for the first would scan the second. So whatever could scan or hash a whole table is ruled out, and each
-//! statement is planned once, by its shape and not by today's statistics.
+//! A month's table is empty when it is first planned for and may be huge a minute later, and a plan that was chosen for
+//! the one would scan the other. So nothing that could read a whole table is ever chosen. What writes finds messages by
+//! their ids, where only one index begins with them: it is planned once, and anew with each connection, of which none
+//! grows old. What reads is planned each time, by the size of the day.
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -17,10 +18,13 @@ use crate::store::StoreError;
 /// How long a caller waits for a connection. A lost server is told within this time.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// For every connection. A transaction that its client has forgotten must not hold its locks.
+/// What connections that are alike in all but their purpose have in common. A transaction that its client has forgotten
+/// must not hold its locks.
 const SETTINGS: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'; \
-    SET TimeZone = 'UTC'; SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
-    SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off";
+    SET TimeZone = 'UTC'; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; \
+    SET enable_mergejoin = off; SET enable_bitmapscan = off;";
+/// How long a connection that writes lives, and a plan with it.
+const WRITER_LIFETIME: Duration = Duration::from_secs(300);
 
 /// How many connections.
 #[derive(Clone, Copy, Debug)]
@@ -45,17 +49,28 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     Ok(options)
 }
 
-/// A pool. `test` asks a connection whether it is alive before it is handed out: one more round trip, which whoever reads
-/// can afford; a commit finds out by itself.
-pub(super) fn pool(options: PgConnectOptions, size: u32, test: bool) -> PgPool {
+/// Connections that write. Whether one is still alive, a commit finds out by itself: asking first would cost it a round
+/// trip.
+pub(super) fn writers(options: PgConnectOptions, size: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(test)
-        .after_connect(|connection, _| Box::pin(configure(connection)))
+        .max_lifetime(WRITER_LIFETIME)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(configure(connection, "SET plan_cache_mode = force_generic_plan")))
         .connect_lazy_with(options)
 }
 
-async fn configure(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop)
+/// Connections that read.
+pub(super) fn readers(options: PgConnectOptions, size: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(configure(connection, "SET plan_cache_mode = force_custom_plan")))
+        .connect_lazy_with(options)
+}
+
+pub(super) async fn configure(connection: &mut PgConnection, planning: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
+    sqlx::raw_sql(planning).execute(connection).await.map(drop)
 }

@@ -45,8 +45,8 @@ impl PostgresStore {
     pub async fn open(url: &str, pools: PoolSizes, reconcile_after: Duration) -> Result<Self, StoreError> {
         let options = connect::options(url)?;
         migrations::run(&options).await?;
-        let writers = connect::pool(options.clone(), pools.writers, false);
-        let readers = connect::pool(options, pools.readers, true);
+        let writers = connect::writers(options.clone(), pools.writers);
+        let readers = connect::readers(options, pools.readers);
         Ok(Self { writers, readers, recent: recent::Recent::default(), reconcile_after })
     }
 }

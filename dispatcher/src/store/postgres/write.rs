@@ -25,11 +25,11 @@ pub(super) async fn store(
     if !effects.inserts.is_empty() {
         insert(connection, &effects.inserts).await?;
         insert_images(connection, &effects.inserts).await?;
+        name(connection, &effects.inserts).await?;
     }
     if !effects.updates.is_empty() && !update(connection, &effects.updates, presumed).await? {
         return Ok(false);
     }
-    name(connection, effects).await?;
     if !effects.event_keys.is_empty() {
         event_keys(connection, &effects.event_keys).await?;
     }
@@ -127,20 +127,24 @@ const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u.status, pr
     provider_account = u.account, account_organization_id = u.owner, config_revision = u.revision, \
     provider_config_version = u.version, provider_message_id = u.name, events = u.events, failure = u.failure, \
     fallback_message_id = u.fallback, accepted_at = u.accepted, result_at = u.result, due_at = u.due, checks = u.checks \
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
-    $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::timestamptz[], \
-    $16::timestamptz[], $17::bigint[], $18::timestamptz[], $19::integer[]) \
-    AS u (message, organization, created, status, provider, account, owner, revision, version, name, events, failure, \
+    FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], \
+    $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], \
+    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::integer[]) \
+    AS u (message, created, status, provider, account, owner, revision, version, name, events, failure, \
     fallback, accepted, result, due, checks, due_before, events_before) \
-    WHERE messages.id = message AND organization_id = organization AND created_at = created \
-    AND (NOT $20 OR (due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before)) \
+    WHERE messages.id = message AND created_at = created \
+    AND (NOT $19 OR (due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before)) \
     RETURNING 1), \
-    closed AS (DELETE FROM open_messages USING unnest($18::timestamptz[], $1::text[], $16::timestamptz[]) \
+    closed AS (DELETE FROM open_messages USING unnest($17::timestamptz[], $1::text[], $15::timestamptz[]) \
     AS u (due_before, message, due) \
     WHERE due_at = due_before AND message_id = message AND due IS DISTINCT FROM due_before), \
     opened AS (INSERT INTO open_messages SELECT due, message, created \
-    FROM unnest($16::timestamptz[], $1::text[], $3::timestamptz[], $18::timestamptz[]) AS u (due, message, created, due_before) \
-    WHERE due IS NOT NULL AND due IS DISTINCT FROM due_before) \
+    FROM unnest($15::timestamptz[], $1::text[], $2::timestamptz[], $17::timestamptz[]) AS u (due, message, created, due_before) \
+    WHERE due IS NOT NULL AND due IS DISTINCT FROM due_before), \
+    named AS (INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
+    SELECT name, provider, message, created \
+    FROM unnest($9::text[], $4::text[], $1::text[], $2::timestamptz[], $20::text[]) \
+    AS u (name, provider, message, created, name_before) WHERE name NOT IN ('', name_before) ON CONFLICT DO NOTHING) \
     SELECT count(*) FROM changed";
 
 /// Changed messages. With `presumed`, only if they stand as they were known: nothing changes a message but adds to its
@@ -150,7 +154,6 @@ async fn update(connection: &mut PgConnection, rows: &[Update], presumed: bool) 
         rows.iter().map(|row| timeline(&row.message.events, row.before.events)).unzip();
     let changed: i64 = sqlx::query_scalar(UPDATE)
         .bind(column(rows, |u| u.message.id.as_str()))
-        .bind(column(rows, |u| u.message.organization_id.as_str()))
         .bind(column(rows, |u| u.message.create_time))
         .bind(column(rows, |u| u.message.state.status().as_str()))
         .bind(column(rows, |u| u.message.route.provider.as_str()))
@@ -169,6 +172,7 @@ async fn update(connection: &mut PgConnection, rows: &[Update], presumed: bool) 
         .bind(column(rows, |u| u.before.due_time))
         .bind(events_before)
         .bind(presumed)
+        .bind(column(rows, |u| u.before.provider_message_id.as_str()))
         .fetch_one(&mut *connection)
         .await?;
     if usize::try_from(changed) != Ok(rows.len()) {
@@ -200,20 +204,15 @@ fn timeline(events: &[Event], known: usize) -> (String, i32) {
     (text, before)
 }
 
-/// What vendors call messages that they have just taken.
-async fn name(connection: &mut PgConnection, effects: &Effects) -> Result<(), StoreError> {
-    let changed = effects.updates.iter().map(|update| (&update.message, update.before.provider_message_id.as_str()));
-    let named: Vec<&Message> = changed
-        .chain(effects.inserts.iter().map(|message| (message, "")))
-        .filter(|(message, before)| !provider_message_id(message).is_empty() && provider_message_id(message) != *before)
-        .map(|(message, _)| message)
-        .collect();
+/// What vendors call messages that they took within the batch.
+async fn name(connection: &mut PgConnection, rows: &[Message]) -> Result<(), StoreError> {
+    let named: Vec<&Message> = rows.iter().filter(|message| !provider_message_id(message).is_empty()).collect();
     if named.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) ON CONFLICT DO NOTHING",
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])",
     )
     .bind(column(&named, |m| provider_message_id(m)))
     .bind(column(&named, |m| m.route.provider.as_str()))

@@ -96,7 +96,7 @@ impl World {
         let settings = Config { config_service_url: config.url(), ..setup.config };
         let process = Process {
             data_dir: folder.path().to_owned(),
-            auth: AuthConfig { tokens_file: Some(tokens_file), ..AuthConfig::default() },
+            auth: AuthConfig { tokens_file: Some(tokens_file) },
             redis_url: None,
             clock: clock.shared(),
             ids: Ids::new(),

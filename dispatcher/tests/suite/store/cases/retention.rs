@@ -37,7 +37,10 @@ fn mms(id: &str) -> Message {
 
 pub async fn texts_and_images_are_blanked_and_the_rest_of_the_message_stays(engine: impl Engine) {
     let store = engine.open().await;
-    store.commit(vec![record(recorded_at("old", 0)), record(mms("mms")), record(recorded_at("new", 100))]).await.unwrap();
+    store
+        .commit(vec![record(recorded_at("old", 0)), record(mms("mms")), record(recorded_at("new", 100))])
+        .await
+        .unwrap();
     commit(&*store, accepted("old", "v1", 1)).await;
     commit(&*store, settle("mms", Settlement::Unresolved, 1)).await;
     let before = stored(&*store, "old").await;

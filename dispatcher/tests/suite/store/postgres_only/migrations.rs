@@ -119,10 +119,11 @@ async fn an_interrupted_build_of_an_index_is_taken_up_again() {
     engine.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'message_history_by_id'::regclass").await;
     let store = engine.open().await;
     assert!(store.message("old-1").await.unwrap().is_some());
-    let columns: i16 = sqlx::query_scalar("SELECT indnatts FROM pg_index WHERE indexrelid = 'message_history_by_id'::regclass")
-        .fetch_one(&engine.raw().await)
-        .await
-        .unwrap();
+    let columns: i16 =
+        sqlx::query_scalar("SELECT indnatts FROM pg_index WHERE indexrelid = 'message_history_by_id'::regclass")
+            .fetch_one(&engine.raw().await)
+            .await
+            .unwrap();
     assert_eq!(columns, 3);
 }
 

@@ -1,10 +1,7 @@
 //! Months are kept apart: room is made ahead, and an old one goes as a whole.
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use switchboard_dispatcher::{
-    message::Message,
-    store::Terms,
-};
+use switchboard_dispatcher::{message::Message, store::Terms};
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
 use crate::store::{
@@ -75,15 +72,15 @@ async fn a_month_that_nobody_may_keep_is_dropped_as_a_whole() {
     let held = engine.raw().await;
     let mut reader = held.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM messages").execute(&mut *reader).await.unwrap();
-    assert_eq!(store.tidy(now, &Terms { messages, ..KEEP }, 100).await.unwrap().months, 0, "somebody is reading");
+    assert_eq!(store.tidy(messages, &Terms { messages, ..KEEP }, 100).await.unwrap().months, 0, "somebody is reading");
     reader.rollback().await.unwrap();
-    let forgotten = store.tidy(now, &Terms { messages, ..KEEP }, 100).await.unwrap();
+    let forgotten = store.tidy(messages, &Terms { messages, ..KEEP }, 100).await.unwrap();
     // The history of old, which is empty and ends with the last month, goes too.
     assert_eq!((forgotten.months, forgotten.messages), (3, 0));
     assert!(store.message(&old_id).await.unwrap().is_none());
     assert_eq!(stored(&*store, &new_id).await.create_time, now + Months::new(2));
     assert_eq!(engine.rows("provider_message_ids").await, 1);
-    let again = store.tidy(now, &Terms { messages, ..KEEP }, 100).await.unwrap();
+    let again = store.tidy(messages, &Terms { messages, ..KEEP }, 100).await.unwrap();
     assert_eq!((again.months, again.messages), (0, 0), "and goes on without it");
 }
 

@@ -51,9 +51,7 @@ impl Wire {
                 connections.spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
             }
         };
-        self.carrying.spawn(async move {
-            cut.run_until_cancelled(carry).await.unwrap_or(())
-        });
+        self.carrying.spawn(async move { cut.run_until_cancelled(carry).await.unwrap_or(()) });
     }
 
     async fn cut(&mut self) {

@@ -1,0 +1,130 @@
+//! What stops a start: one clear sentence with the remedy, before a port opens.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+
+use chrono::DateTime;
+use switchboard_config_service::{Config, migrate, rotate_keys, sealing::KeyRing};
+use switchboard_proto::config::v1::{CreateOrganizationRequest, UpdateProviderConfigRequest};
+use switchboard_runtime::Lifecycle;
+
+use crate::{
+    api::{steps, subscriber::Subscriber},
+    store::harness::Database,
+    support::{Service, config, folder, pairs, process, registry},
+};
+
+/// Tries to start in a folder and says what the operator reads.
+async fn refused(config: Config, folder: &Path) -> String {
+    let lifecycle = Lifecycle::with_grace(Duration::from_secs(1));
+    let registry = registry("http://127.0.0.1:9", "http://127.0.0.1:9");
+    let error = switchboard_config_service::start(config, registry, &process(folder, &lifecycle)).await.unwrap_err();
+    lifecycle.shutdown().await.unwrap();
+    format!("{error:#}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_ring_or_with_an_exposed_one_nothing_starts() {
+    let folder = folder();
+    let keys = folder.path().join("keys.json");
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let why = refused(config(), folder.path()).await;
+    assert!(why.contains("open to others") && why.contains("chmod 600"), "{why}");
+    std::fs::remove_file(&keys).unwrap();
+    let why = refused(config(), folder.path()).await;
+    assert!(why.contains("no key ring at") && why.contains("switchboard keys generate"), "{why}");
+    assert!(!folder.path().join("config.db").exists(), "nothing was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_ring_of_another_store_is_refused() {
+    let folder = folder();
+    let keys = folder.path().join("keys.json");
+    Service::start_with(config(), folder.clone()).await.stop().await;
+    std::fs::remove_file(&keys).unwrap();
+    KeyRing::generate(&keys, DateTime::UNIX_EPOCH).unwrap();
+    let why = refused(config(), folder.path()).await;
+    assert!(why.contains("belongs to another store"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_ring_file_of_before_a_rotation_is_refused() {
+    let folder = folder();
+    let keys = folder.path().join("keys.json");
+    let before = std::fs::read(&keys).unwrap();
+    let service = Service::start_with(config(), folder.clone()).await;
+    steps::acme_with_cloudmsg(&service).await;
+    service.stop().await;
+    let lifecycle = Lifecycle::new();
+    let rotation = rotate_keys(&config(), &process(folder.path(), &lifecycle), "somebody").await.unwrap();
+    assert_eq!((rotation.current, rotation.rewrapped), (2, 1));
+    std::fs::write(&keys, before).unwrap();
+    let why = refused(config(), folder.path()).await;
+    assert!(why.contains("has no key 2"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_service_goes_on_over_a_rotation() {
+    let folder = folder();
+    let service = Service::start_with(config(), folder.clone()).await;
+    steps::acme_with_cloudmsg(&service).await;
+    let lifecycle = Lifecycle::new();
+    rotate_keys(&config(), &process(folder.path(), &lifecycle), "somebody").await.unwrap();
+    // It still has the old ring in memory: it must neither fail nor seal under the retired key.
+    let update = UpdateProviderConfigRequest {
+        organization_id: "acme".to_owned(),
+        provider: "cloudmsg".to_owned(),
+        credentials: pairs([("callback_secret", "the-next-secret")]),
+        version: 1,
+        ..Default::default()
+    };
+    service.admin("operator").update_provider_config(update).await.unwrap();
+    let snapshot = Subscriber::dispatcher(&service, "d1").await.snapshot().await;
+    assert_eq!(snapshot.entries["acme"].accounts.len(), 1);
+    service.stop().await;
+    let service = Service::start_with(config(), folder).await;
+    let snapshot = Subscriber::gateway(&service, "g1").await.snapshot().await;
+    assert_eq!(snapshot.entries["acme"].accounts[0].webhook_secrets.len(), 2);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_address_that_is_none_or_leads_nowhere_is_named() {
+    let folder = folder();
+    let with = |url: &str| Config { database_url: Some(url.to_owned()), ..config() };
+    let why = refused(with("mysql://sb:geheim@localhost/config"), folder.path()).await;
+    assert!(why.contains("config_service.database_url") && why.contains("postgres://"), "{why}");
+    let nowhere = "postgres://sb:geheim@127.0.0.1:9/config";
+    let why = refused(with(nowhere), folder.path()).await;
+    assert!(why.contains("cannot open the configuration store postgres://sb@127.0.0.1:9/config"), "{why}");
+    assert!(!why.contains("geheim"), "{why}");
+    std::fs::write(folder.path().join("not-a-database"), "hello, this is no database at all").unwrap();
+    let file = format!("sqlite://{}/not-a-database", folder.path().display());
+    let why = refused(with(&file), folder.path()).await;
+    assert!(why.contains("not-a-database") && why.contains("not a database"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_schema_is_not_up_to_date_is_refused_until_it_is_migrated() {
+    let (folder, database) = (folder(), Database::create().await);
+    let config = || Config { database_url: Some(database.url.clone()), ..config() };
+    let why = refused(config(), folder.path()).await;
+    assert!(why.contains("run `switchboard migrate`"), "{why}");
+    migrate(&config(), folder.path()).await.unwrap();
+    let service = Service::start_with(config(), folder).await;
+    let request = CreateOrganizationRequest { name: "Acme".to_owned(), ..Default::default() };
+    service.admin("superadmin").create_organization(request).await.unwrap();
+    service.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_address_that_is_none_is_named_without_its_password() {
+    let folder = folder();
+    let lifecycle = Lifecycle::with_grace(Duration::from_secs(1));
+    let mut process = process(folder.path(), &lifecycle);
+    process.redis_url = Some("http://:geheim@localhost".to_owned());
+    let registry = registry("http://127.0.0.1:9", "http://127.0.0.1:9");
+    let error = switchboard_config_service::start(config(), registry, &process).await.unwrap_err().to_string();
+    assert!(error.contains("redis_url") && !error.contains("geheim"), "{error}");
+    lifecycle.shutdown().await.unwrap();
+}
