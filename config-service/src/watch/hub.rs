@@ -210,6 +210,7 @@ impl Hub {
     }
 
     async fn new_epoch(&self, seen: &Position, known_revision: i64) -> Result<(), StoreError> {
+        eprintln!("NEWEPOCH {seen:?} {known_revision}");
         let at = self.inner.clock.now();
         let epoch = self.inner.ids.next(at);
         tracing::warn!(
@@ -339,6 +340,7 @@ impl Hub {
 
     /// Goes on from `position`, which does not follow from what the subscribers have.
     fn restart(&self, position: Position) {
+        eprintln!("RESTART {position:?} state {:?} seen {}", self.state().position, self.state().seen);
         self.end_all(&Ended::Restarted);
         let mut state = self.state();
         state.position = position;

@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// Rows that another replica is at are left to it. A row that has moved since it was found no longer fits.
-const DUE: &str = "SELECT o.due_at, o.message_id, o.created_at, m.checks FROM open_messages o \
+pub(super) const DUE: &str = "SELECT o.due_at, o.message_id, o.created_at, m.checks FROM open_messages o \
     JOIN messages m ON m.id = o.message_id AND m.created_at = o.created_at AND m.due_at = o.due_at \
     WHERE o.due_at <= $1 ORDER BY o.due_at LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED";
 
-const PUT_OFF: &str = concat!(
+pub(super) const PUT_OFF: &str = concat!(
     "WITH u AS (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $5::timestamptz[]) \
      AS u (message, created, claims, due_before, due)), \
      moved AS (UPDATE open_messages SET due_at = due FROM u WHERE due_at = due_before AND message_id = message) \

@@ -8,6 +8,8 @@ mod connect;
 mod load;
 mod migrations;
 mod months;
+#[cfg(test)]
+mod plans;
 mod read;
 mod recent;
 mod reunite;

@@ -45,7 +45,7 @@ fn windows(message_id: &str) -> impl Iterator<Item = Window> {
 /// Where to look for a message, and under which id.
 pub(super) type Place = (String, Window);
 
-const UNLOCKED: &str = concat!(
+pub(super) const UNLOCKED: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
@@ -53,7 +53,7 @@ const UNLOCKED: &str = concat!(
 );
 
 /// In the order of their ids, so that two replicas never lock rows crosswise.
-const LOCKED: &str = concat!(
+pub(super) const LOCKED: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
@@ -140,7 +140,7 @@ pub(super) async fn list(pool: &PgPool, query: &ListQuery) -> Result<Vec<Message
     from_rows(&rows)
 }
 
-fn list_sql(query: &ListQuery) -> QueryBuilder<Postgres> {
+pub(super) fn list_sql(query: &ListQuery) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM messages WHERE organization_id = "));
     sql.push_bind(query.organization_id.clone());
     if let Some(to) = &query.to {

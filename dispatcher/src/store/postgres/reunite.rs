@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use super::load::parse_parked;
 use crate::store::{StatusUpdate, StoreError};
 
-const MET: &str = "SELECT event_key, body FROM parked_updates p WHERE EXISTS (SELECT FROM provider_message_ids i \
+pub(super) const MET: &str = "SELECT event_key, body FROM parked_updates p WHERE EXISTS (SELECT FROM provider_message_ids i \
     WHERE i.provider_message_id = p.provider_message_id AND i.provider = p.provider) \
     ORDER BY parked_at LIMIT $1";
 

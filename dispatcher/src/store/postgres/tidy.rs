@@ -7,32 +7,32 @@ use sqlx::{PgConnection, PgPool};
 use super::months;
 use crate::store::{Forgotten, StoreError, Terms};
 
-const BLANK: &str = "WITH old AS (SELECT id, organization_id, created_at FROM messages \
+pub(super) const BLANK: &str = "WITH old AS (SELECT id, created_at FROM messages \
     WHERE (body <> '' OR content <> '') AND created_at < $1 ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED), \
     blanked AS (UPDATE messages m SET body = '', content = '' FROM old \
-    WHERE m.id = old.id AND m.organization_id = old.organization_id AND m.created_at = old.created_at RETURNING m.id), \
+    WHERE m.id = old.id AND m.created_at = old.created_at RETURNING m.id), \
     stripped AS (DELETE FROM message_images USING blanked WHERE message_id = blanked.id) \
     SELECT count(*) FROM blanked";
 
 /// The two partitions that are no months.
-const DROP_FROM_HISTORY: &str = "WITH old AS (SELECT id, organization_id, created_at FROM message_history \
+pub(super) const DROP_FROM_HISTORY: &str = "WITH old AS (SELECT id, created_at FROM message_history \
     WHERE body = '' AND content = '' AND created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
     dropped AS (DELETE FROM message_history m USING old \
-    WHERE m.id = old.id AND m.organization_id = old.organization_id AND m.created_at = old.created_at RETURNING 1) \
+    WHERE m.id = old.id AND m.created_at = old.created_at RETURNING 1) \
     SELECT count(*) FROM dropped";
-const DROP_FROM_DEFAULT: &str = "WITH old AS (SELECT id, organization_id, created_at FROM messages_default \
+pub(super) const DROP_FROM_DEFAULT: &str = "WITH old AS (SELECT id, created_at FROM messages_default \
     WHERE body = '' AND content = '' AND created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
     dropped AS (DELETE FROM messages_default m USING old \
-    WHERE m.id = old.id AND m.organization_id = old.organization_id AND m.created_at = old.created_at RETURNING 1) \
+    WHERE m.id = old.id AND m.created_at = old.created_at RETURNING 1) \
     SELECT count(*) FROM dropped";
 
-const DROP_REQUEST_IDS: &str = "WITH old AS (SELECT organization_id, request_id FROM request_ids \
+pub(super) const DROP_REQUEST_IDS: &str = "WITH old AS (SELECT organization_id, request_id FROM request_ids \
     WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
     dropped AS (DELETE FROM request_ids r USING old \
     WHERE r.organization_id = old.organization_id AND r.request_id = old.request_id RETURNING 1) \
     SELECT count(*) FROM dropped";
 
-const DROP_PARKED: &str = "WITH old AS (SELECT event_key FROM parked_updates \
+pub(super) const DROP_PARKED: &str = "WITH old AS (SELECT event_key FROM parked_updates \
     WHERE parked_at < $1 ORDER BY parked_at LIMIT $2 FOR UPDATE SKIP LOCKED), \
     dropped AS (DELETE FROM parked_updates p USING old WHERE p.event_key = old.event_key RETURNING 1) \
     SELECT count(*) FROM dropped";

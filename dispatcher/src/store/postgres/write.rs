@@ -123,7 +123,7 @@ async fn insert_images(connection: &mut PgConnection, rows: &[Message]) -> Resul
 
 /// The messages first and what hangs on them after, as in every transaction: the outer statement counts what the first
 /// part returns before the others run.
-const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u.status, provider = u.provider, \
+pub(super) const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u.status, provider = u.provider, \
     provider_account = u.account, account_organization_id = u.owner, config_revision = u.revision, \
     provider_config_version = u.version, provider_message_id = u.name, events = u.events, failure = u.failure, \
     fallback_message_id = u.fallback, accepted_at = u.accepted, result_at = u.result, due_at = u.due, checks = u.checks \

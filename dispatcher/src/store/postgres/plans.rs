@@ -1,0 +1,177 @@
+//! Which way the server goes to the rows: never through a whole table, whether it is empty or full.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{AssertSqlSafe, Connection as _, Execute as _, PgConnection};
+use switchboard_providers::model::Channel;
+use switchboard_runtime::{Clock as _, Ids, SystemClock};
+
+use super::{PoolSizes, PostgresStore, claim, connect, read, reunite, tidy, write};
+use crate::{message::Status, store::ListQuery};
+
+/// A database, and a connection set up as those of a pool are.
+struct Database {
+    server: String,
+    name: String,
+    connection: PgConnection,
+}
+
+impl Database {
+    async fn create(planning: &'static str) -> Self {
+        let server = std::env::var("SWITCHBOARD_TEST_POSTGRES_URL")
+            .expect("SWITCHBOARD_TEST_POSTGRES_URL is not set: run `make test`, which starts PostgreSQL and Redis");
+        let name = format!("dispatcher_test_{}", Ids::new().next(SystemClock.now()).replace('-', ""));
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+        PostgresStore::open(&url, PoolSizes { writers: 2, readers: 2 }, Duration::from_secs(30)).await.unwrap();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        connect::configure(&mut connection, planning).await.unwrap();
+        Self { server, name, connection }
+    }
+
+    /// Twenty organisations with a thousand messages each, spread over four months.
+    async fn fill(&mut self) {
+        let rows = "INSERT INTO messages (id, organization_id, type, recipient, sender, body, status, created_at) \
+            SELECT 'm' || n, 'org-' || n % 20, 'SMS', '+8210' || lpad((n % 997)::text, 8, '0'), '15881234', 'text', \
+            (ARRAY ['QUEUED', 'SENT', 'DELIVERED', 'FAILED'])[1 + n % 4], \
+            date_trunc('month', now()) + make_interval(secs => n * 500) FROM generate_series(1, 20000) AS n; ANALYZE";
+        sqlx::raw_sql(rows).execute(&mut self.connection).await.unwrap();
+    }
+
+    /// The plan of a statement that is planned once for all its arguments.
+    async fn generic(&mut self, sql: &str) -> String {
+        let count = (1..100).take_while(|number| sql.contains(&format!("${number}"))).count();
+        let nulls = vec!["NULL"; count].join(", ");
+        self.run(format!("PREPARE statement AS {sql}")).await;
+        let plan = self.explain(format!("EXPLAIN EXECUTE statement ({nulls})")).await;
+        self.run("DEALLOCATE statement".to_owned()).await;
+        plan
+    }
+
+    async fn explain(&mut self, sql: String) -> String {
+        let lines: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut self.connection).await.unwrap();
+        lines.join("\n")
+    }
+
+    async fn run(&mut self, sql: String) {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.unwrap();
+    }
+
+    async fn drop(self) {
+        self.connection.close().await.unwrap();
+        let mut connection = PgConnection::connect(&self.server).await.unwrap();
+        let drop = AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
+    }
+}
+
+/// The lines of a plan that say how a table is reached.
+fn scans(plan: &str) -> impl Iterator<Item = &str> {
+    plan.lines().map(|line| line.trim_start_matches([' ', '-', '>'])).filter(|line| line.contains(" Scan "))
+}
+
+#[tokio::test]
+async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_or_full() {
+    let mut database = Database::create("SET plan_cache_mode = force_generic_plan").await;
+    let statements = [
+        ("locked", read::LOCKED),
+        ("unlocked", read::UNLOCKED),
+        ("update", write::UPDATE),
+        ("due", claim::DUE),
+        ("put off", claim::PUT_OFF),
+        ("blank", tidy::BLANK),
+        ("drop requests", tidy::DROP_REQUEST_IDS),
+        ("drop parked", tidy::DROP_PARKED),
+        ("drop from the old table", tidy::DROP_FROM_HISTORY),
+        ("met", reunite::MET),
+    ];
+    for state in ["empty", "empty and analysed", "full"] {
+        for (name, sql) in statements {
+            let plan = database.generic(sql).await;
+            assert!(!plan.contains("Seq Scan"), "{name}, {state}:\n{plan}");
+            assert!(!plan.contains("Hash") && !plan.contains("Merge Join"), "{name}, {state}:\n{plan}");
+        }
+        for (name, sql) in &statements[..5] {
+            let plan = database.generic(sql).await;
+            let by_id = |scan: &&str| scan.contains("_id_organization_id_created_at_idx ") || scan.contains("_by_id ");
+            let others = scans(&plan).filter(|scan| scan.contains(" on message") && !by_id(scan));
+            assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new(), "{name}, {state}:\n{plan}");
+            assert!(scans(&plan).filter(by_id).count() >= 5, "{name}, {state}:\n{plan}");
+        }
+        match state {
+            "empty" => database.run("ANALYZE".to_owned()).await,
+            _ => database.fill().await,
+        }
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_look_up_by_id_opens_only_the_partition_of_its_time() {
+    let mut database = Database::create("SET plan_cache_mode = force_generic_plan").await;
+    database.fill().await;
+    database.run(format!("PREPARE statement AS {}", read::LOCKED)).await;
+    let plan = database
+        .explain(
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE statement \
+             (ARRAY ['m1', 'm2'], ARRAY [now() - interval '1 s', now()], ARRAY [now(), now() + interval '1 s'])"
+                .to_owned(),
+        )
+        .await;
+    let opened = scans(&plan).filter(|scan| scan.contains(" on messages_") && !scan.contains("never executed"));
+    assert_eq!(opened.count(), 1, "{plan}");
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn every_filter_of_a_list_goes_along_an_index_in_the_order_of_the_page() {
+    let mut database = Database::create("SET plan_cache_mode = force_custom_plan").await;
+    database.fill().await;
+    let now: DateTime<Utc> = SystemClock.now();
+    let all = || ListQuery { organization_id: "org-7".to_owned(), limit: 50, ..ListQuery::default() };
+    let whole = ListQuery {
+        statuses: vec![Status::Sent, Status::Queued],
+        provider: Some("cloudmsg".to_owned()),
+        to: Some("+821000000007".to_owned()),
+        channel: Some(Channel::Sms),
+        created_from: Some(now - TimeDelta::days(30)),
+        created_before: Some(now + TimeDelta::days(30)),
+        open_only: true,
+        after: Some((now, "m7".to_owned())),
+        ..all()
+    };
+    let queries = [
+        all(),
+        ListQuery { statuses: whole.statuses.clone(), ..all() },
+        ListQuery { provider: whole.provider.clone(), ..all() },
+        ListQuery { to: whole.to.clone(), ..all() },
+        ListQuery { channel: whole.channel, ..all() },
+        ListQuery { created_from: whole.created_from, ..all() },
+        ListQuery { created_before: whole.created_before, ..all() },
+        ListQuery { open_only: true, ..all() },
+        ListQuery { after: whole.after.clone(), ..all() },
+        ListQuery { to: whole.to.clone(), after: whole.after.clone(), ..all() },
+        whole,
+    ];
+    for query in queries {
+        let mut sql = read::list_sql(&query);
+        let explain = AssertSqlSafe(format!("EXPLAIN {}", sql.sql().as_str()));
+        let arguments = sql.build().take_arguments().unwrap().unwrap();
+        let plan: Vec<String> =
+            sqlx::query_scalar_with(explain, arguments).fetch_all(&mut database.connection).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(!plan.contains("Seq Scan") && !plan.contains("Sort  ("), "{query:?}:\n{plan}");
+        let conditions: Vec<&str> = plan.lines().filter(|line| line.contains("Index Cond: ")).collect();
+        assert_eq!(conditions.len(), scans(&plan).count(), "{query:?}:\n{plan}");
+        assert!(conditions.iter().all(|line| line.contains("organization_id = ")), "{query:?}:\n{plan}");
+        if query.to.is_some() {
+            let full = conditions.iter().filter(|line| line.contains("recipient = ")).count();
+            assert!(full >= 4, "{query:?}:\n{plan}");
+        }
+    }
+    database.drop().await;
+}
