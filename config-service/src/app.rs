@@ -71,7 +71,9 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         None => Arc::new(Polling),
     };
     let hub = Hub::new(Arc::clone(&store), opener, wake, times, Arc::clone(clock), ids.clone()).await?;
-    hub.start(Retention(config.change_retention), readiness.register("configuration store"), lifecycle);
+    hub.start(readiness.register("configuration store"), lifecycle);
+    let retention = Retention { keep: config.change_retention, store: Arc::clone(&store), clock: Arc::clone(clock) };
+    retention.start(lifecycle);
     if matches!(target, Target::Postgres(_)) {
         // A file has one replica: there is nobody to tell.
         let reports = Reports {

@@ -73,6 +73,32 @@ async fn main() {
         };
         (id, Write::Record(Box::new(NewMessage { message: m, fingerprint: [7; 32] })))
     };
+    {
+        use sqlx::Connection;
+        let mut c = sqlx::PgConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("SET jit=off; SET enable_seqscan=off; SET enable_hashjoin=off; SET enable_mergejoin=off; CREATE TABLE IF NOT EXISTS floor_t (id text primary key, org text, rcpt text, body text, status text, created_at timestamptz, pm text)").execute(&mut c).await.unwrap();
+        for pass in 0..2 {
+            let rounds = if pass == 0 { 20 } else { n };
+            let (s0, o0, t0) = (cpu(&db), own(), Instant::now());
+            let mut prev: Vec<String> = vec![];
+            for _ in 0..rounds {
+                let now = clock.now();
+                let new: Vec<String> = (0..size).map(|_| ids.next(now)).collect();
+                sqlx::query("WITH n AS (INSERT INTO floor_t SELECT a,b,c,d,'REQUESTED',e,'' FROM unnest($1::text[],$2::text[],$3::text[],$4::text[],$5::timestamptz[]) u(a,b,c,d,e)) UPDATE floor_t SET status='QUEUED', pm=p FROM unnest($6::text[],$7::text[]) v(i,p) WHERE id=i")
+              .bind(&new).bind(vec!["org-1";size]).bind(vec!["+821012345678";size]).bind(vec!["안녕하세요. 주문하신 상품이 오늘 도착할 예정입니다. 감사합니다.";size]).bind(vec![now;size]).bind(&prev).bind(&prev).execute(&mut c).await.unwrap();
+                prev = new;
+            }
+            let k = (rounds * size) as f64;
+            let dt = t0.elapsed().as_secs_f64();
+            println!(
+                "floor    batch {size}: {:.0}/s, {:.2} ms a round, server {:.1} us, own {:.1} us each",
+                k / dt,
+                dt * 1e3 / rounds as f64,
+                (cpu(&db) - s0) * 1e6 / k,
+                (own() - o0) * 1e6 / k
+            );
+        }
+    }
     let mut counter = 0usize;
     let mut run = async |rounds: usize, what: &str| {
         let (s0, o0, t0) = (cpu(&db), own(), Instant::now());

@@ -39,8 +39,8 @@ pub enum OpenError {
         "config_service.database_url {0:?} is not understood: use sqlite://<path> or postgres://<user>@<host>:<port>/<database>"
     )]
     Url(String),
-    /// The folder of the file cannot be made.
-    #[error("cannot make the folder of the configuration store {}: {source}", path.display())]
+    /// The file or its folder cannot be made.
+    #[error("cannot make the configuration store {}: {source}", path.display())]
     Folder {
         /// The file.
         path: PathBuf,

@@ -6,10 +6,8 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
 };
 
-use chrono::TimeDelta;
 use switchboard_runtime::{Ids, Lifecycle, SharedClock, http::Check};
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
@@ -26,11 +24,6 @@ use crate::{
 const STRIDE: u32 = 256;
 /// Snapshots that are streamed at once; each holds a connection.
 const SNAPSHOTS: usize = 6;
-/// Changes that are forgotten in one transaction.
-const FORGET: u32 = 5_000;
-/// How often old changes are looked for.
-const TIDY: Duration = Duration::from_secs(60);
-
 /// A committed change with what there is of the organisation now.
 #[derive(Clone, Debug)]
 pub struct Delta {
@@ -41,10 +34,6 @@ pub struct Delta {
     /// What there is of it, never older than the revision; `None`: it is gone.
     pub entry: Option<Arc<Entry>>,
 }
-
-/// How long changes are kept for subscribers that come back.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention(pub Duration);
 
 /// The hub of a replica. Clones are the same hub.
 #[derive(Clone)]
@@ -123,17 +112,12 @@ impl Hub {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Starts following the store, and forgetting what is older than the retention.
-    pub fn start(&self, retention: Retention, check: Check, lifecycle: &Lifecycle) {
+    /// Starts following the store.
+    pub fn start(&self, check: Check, lifecycle: &Lifecycle) {
         let (hub, stopped) = (self.clone(), lifecycle.draining());
         lifecycle.spawn("configuration changes", async move {
             stopped.run_until_cancelled(hub.follow(check)).await;
             hub.end_all(&Ended::Draining);
-            Ok(())
-        });
-        let (hub, stopped) = (self.clone(), lifecycle.draining());
-        lifecycle.spawn("retention of configuration changes", async move {
-            stopped.run_until_cancelled(hub.forget(retention)).await;
             Ok(())
         });
     }
@@ -210,7 +194,6 @@ impl Hub {
     }
 
     async fn new_epoch(&self, seen: &Position, known_revision: i64) -> Result<(), StoreError> {
-        eprintln!("NEWEPOCH {seen:?} {known_revision}");
         let at = self.inner.clock.now();
         let epoch = self.inner.ids.next(at);
         tracing::warn!(
@@ -340,30 +323,17 @@ impl Hub {
 
     /// Goes on from `position`, which does not follow from what the subscribers have.
     fn restart(&self, position: Position) {
-        eprintln!("RESTART {position:?} state {:?} seen {}", self.state().position, self.state().seen);
         self.end_all(&Ended::Restarted);
         let mut state = self.state();
+        if state.position.epoch != position.epoch {
+            state.seen = 0;
+        }
         state.position = position;
-        state.seen = 0;
     }
 
     fn end_all(&self, why: &Ended) {
         for (_, queue) in self.state().queues.drain() {
             let _ = queue.end.set(why.clone());
-        }
-    }
-
-    async fn forget(&self, retention: Retention) {
-        let keep = TimeDelta::from_std(retention.0).unwrap_or(TimeDelta::MAX);
-        loop {
-            if let Some(cutoff) = self.inner.clock.now().checked_sub_signed(keep) {
-                match self.inner.store.forget_changes(cutoff, FORGET).await {
-                    Ok(forgotten) if forgotten >= u64::from(FORGET) => continue,
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "old configuration changes could not be forgotten"),
-                }
-            }
-            tokio::time::sleep(TIDY).await;
         }
     }
 

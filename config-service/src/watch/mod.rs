@@ -14,17 +14,19 @@ mod nodes;
 mod propagation;
 mod reports;
 mod resume;
+mod retention;
 mod subscription;
 mod wake;
 
 use std::{str::FromStr, time::Duration};
 
 pub use entry::{Account, Entry, Opener, Signer};
-pub use hub::{Delta, Hub, Retention};
+pub use hub::{Delta, Hub};
 pub use nodes::{Node, NodeHandle, Nodes};
 pub use propagation::{LONGEST_WAIT, Propagation};
 pub use reports::Reports;
 pub use resume::{Plan, Resume};
+pub use retention::Retention;
 pub use subscription::{Delivery, Ended, Heard, Subscription};
 pub use wake::{NoRedisUrl, Polling, RedisWake, Wake};
 

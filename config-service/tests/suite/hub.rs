@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures::stream;
 use switchboard_config_service::{
     store::Store,
-    watch::{Delivery, Ended, Hub, NodeKind, Nodes, Opener, Polling, Resume, Retention, Subscription, WatchTimes},
+    watch::{Delivery, Ended, Hub, NodeKind, Nodes, Opener, Polling, Resume, Subscription, WatchTimes},
 };
 use switchboard_runtime::{Ids, Lifecycle, SystemClock, http::Readiness};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -32,7 +32,7 @@ async fn watched(times: WatchTimes) -> Watched {
     let store: Arc<dyn Store> = Arc::clone(&engine.store);
     let hub = Hub::new(store, opener, Arc::new(Polling), times, SystemClock::shared(), Ids::new()).await.unwrap();
     let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
-    hub.start(Retention(Duration::from_secs(3_600)), Readiness::new().register("store"), &lifecycle);
+    hub.start(Readiness::new().register("store"), &lifecycle);
     Watched { engine, hub, nodes: Nodes::new(SystemClock::shared()), lifecycle }
 }
 
@@ -162,7 +162,7 @@ async fn no_heartbeat_claims_that_nothing_has_changed_when_nobody_can_know() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_was_restored_under_a_running_service_begins_a_new_epoch() {
-    let watched = watched(TIMES).await;
+    let watched = watched(WatchTimes { queue: 64, ..TIMES }).await;
     for number in 0..5 {
         watched.change(number).await;
     }

@@ -88,6 +88,18 @@ async fn a_running_service_goes_on_over_a_rotation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn embedded_storage_is_for_its_owner_alone() {
+    let folder = folder();
+    let service = Service::start_with(config(), folder.clone()).await;
+    steps::organization(&service, "acme", "Acme").await;
+    for name in ["config.db", "config.db-wal", "config.db-shm"] {
+        let mode = folder.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_address_that_is_none_or_leads_nowhere_is_named() {
     let folder = folder();
     let with = |url: &str| Config { database_url: Some(url.to_owned()), ..config() };

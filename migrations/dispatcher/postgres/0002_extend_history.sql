@@ -16,7 +16,8 @@ ALTER TABLE message_history
     ADD COLUMN fallback_message_id     text   NOT NULL DEFAULT '',
     ADD COLUMN accepted_at             timestamptz,
     ADD COLUMN result_at               timestamptz,
-    ADD COLUMN due_at                  timestamptz,                  -- found through open_messages
+    ADD COLUMN due_at                  timestamptz,                  -- when somebody must look after it next
+    ADD COLUMN listed_at               timestamptz,                  -- its place in open_messages, not after due_at
     ADD COLUMN checks                  bigint NOT NULL DEFAULT 0;
 -- Room in each page for a row's next version: see 0010.
-ALTER TABLE message_history SET (fillfactor = 50);
+ALTER TABLE message_history SET (fillfactor = 40);

@@ -1,9 +1,10 @@
--- Messages that somebody must look after, by when.
+-- Messages that somebody must look after, none of them before the time under which it is listed. A small delay, such as
+-- the vendor's answer brings, leaves a message where it is in the list: whoever walks it reads the exact time anyway.
 CREATE TABLE open_messages (
-    due_at     timestamptz NOT NULL,
+    listed_at  timestamptz NOT NULL,
     message_id text        NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (due_at, message_id)
+    created_at timestamptz NOT NULL, -- of the message
+    PRIMARY KEY (listed_at, message_id)
 );
 
 -- What vendors call our messages. Partitioned like them, to be dropped with them.

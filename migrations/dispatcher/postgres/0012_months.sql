@@ -18,7 +18,7 @@ BEGIN
     ) THEN
         RETURN false;
     END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS) WITH (fillfactor = 50)', place, parent);
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS) WITH (fillfactor = 40)', place, parent);
     EXECUTE format('WITH strays AS (DELETE FROM %I WHERE created_at >= %L AND created_at < %L RETURNING *) '
                    'INSERT INTO %I SELECT * FROM strays', parent || '_default', beginning, ending, place);
     -- Attached, not made as a partition: that would lock out everybody.

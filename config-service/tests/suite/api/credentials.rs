@@ -194,6 +194,10 @@ async fn a_test_tells_wrong_credentials_a_suspended_account_an_unreachable_and_a
     let down = tested(&service, test(cloudmsg())).await.unwrap().failure.unwrap();
     assert_eq!(down.code, "PROVIDER_UNAVAILABLE");
     service.vendors().cloudmsg().clear_faults();
+    break_checks(&service, Fault::Reset { accept: false });
+    let unreachable = tested(&service, test(cloudmsg())).await.unwrap().failure.unwrap();
+    assert_eq!(unreachable.code, "PROVIDER_UNAVAILABLE");
+    service.vendors().cloudmsg().clear_faults();
     assert!(service.vendors().cloudmsg().messages().is_empty(), "a test never sends a message");
     service.stop().await;
 }

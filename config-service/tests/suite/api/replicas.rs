@@ -5,14 +5,17 @@ use std::{sync::Arc, time::Duration};
 use switchboard_config_service::{Config, migrate};
 use switchboard_proto::config::v1::{CreateOrganizationRequest, GetPropagationRequest, NodeKind};
 use tempfile::TempDir;
+use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use super::{
+    cable::Cable,
     steps,
     subscriber::{Subscriber, hello},
 };
 use crate::{
     store::harness::Database,
-    support::{SOON, Service, config, folder, registry},
+    support::{SOON, Service, config, folder, refusal, registry},
 };
 
 const REDIS: &str = "SWITCHBOARD_TEST_REDIS_URL";
@@ -136,6 +139,58 @@ async fn a_replica_that_hardly_polls_is_woken_through_redis() {
         at = change.revision;
     }
     replicas.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_goes_and_comes_back_wakes_again() {
+    let address = redis().rsplit_once("//").unwrap().1.split('/').next().unwrap().parse().unwrap();
+    let cable = Cable::lay(address).await;
+    let rarely = Config { poll_interval: SOON * 10, ..config() };
+    let replicas = Replicas::start(rarely, Some(&format!("redis://{}", cable.address))).await;
+    let mut on_two = Subscriber::dispatcher(&replicas.two, "d2").await;
+    let mut at = on_two.snapshot().await.revision;
+    for number in 0..3 {
+        steps::organization(&replicas.one, &format!("org-{number}"), "Acme").await;
+        let change = on_two.change().await;
+        assert_eq!(change.revision, at + 1);
+        at = change.revision;
+        // Whatever was missed while the line was down is found when it is up again.
+        cable.snap();
+    }
+    replicas.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_goes_and_comes_back_needs_no_restart() {
+    let (folder, database) = (folder(), Database::create().await);
+    let (place, name) = database.url.rsplit_once('/').unwrap();
+    let (user, address) = place.rsplit_once('@').unwrap();
+    let cable = Cable::lay(address.parse().unwrap()).await;
+    let config = Config { database_url: Some(format!("{user}@{}/{name}", cable.address)), ..config() };
+    migrate(&config, folder.path()).await.unwrap();
+    let registry = registry("http://127.0.0.1:9", "http://127.0.0.1:9");
+    let service = Service::start_over(config, registry, folder).await;
+    let mut dispatcher = Subscriber::dispatcher(&service, "d1").await;
+    let at = in_step(&mut dispatcher).await;
+    let create = |id: &str| CreateOrganizationRequest {
+        organization_id: id.to_owned(),
+        name: "Acme".to_owned(),
+        ..Default::default()
+    };
+    cable.unplug(true);
+    let mut admin = service.admin("superadmin");
+    let refused = admin.create_organization(create("acme")).await.unwrap_err();
+    assert_eq!(refusal(&refused), (Code::Unavailable, "CONFIG_UNAVAILABLE".to_owned()));
+    assert!(refused.get_error_details().retry_info().is_some());
+    cable.unplug(false);
+    let deadline = tokio::time::Instant::now() + SOON;
+    while let Err(refused) = admin.create_organization(create("acme")).await {
+        assert!(tokio::time::Instant::now() < deadline, "{refused}");
+    }
+    // The stream was silent meanwhile, and goes on.
+    assert_eq!(dispatcher.change().await.revision, at + 1);
+    service.stop().await;
+    database.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use switchboard_config_service::Config;
 use switchboard_proto::config::v1::{
-    CreateOrganizationRequest, GetPropagationRequest, NodeKind, NodePropagation, ResolveOrganizationRequest, Routing,
-    UpdateOrganizationRequest, UpdateProviderConfigRequest,
+    CreateOrganizationRequest, DeleteProviderConfigRequest, GetPropagationRequest, NodeKind, NodePropagation,
+    ResolveOrganizationRequest, Routing, UpdateOrganizationRequest, UpdateProviderConfigRequest,
 };
 use switchboard_runtime::error::reason_of;
 use switchboard_vendor_sim::demo;
@@ -16,7 +16,7 @@ use super::{
     steps,
     subscriber::{Subscriber, hello},
 };
-use crate::support::{SOON, Service, config, folder, pairs, refusal, registry, sendtalk};
+use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal, registry, sendtalk};
 
 async fn rename(service: &Service, organization: &str, name: &str, version: i64) -> i64 {
     let request = UpdateOrganizationRequest {
@@ -354,6 +354,62 @@ async fn a_mutation_can_wait_until_every_connected_dispatcher_has_applied_it() {
     let reply = reply.unwrap().into_inner();
     assert_eq!(reply.pending_nodes, ["slow"]);
     assert!(reply.revision > 0 && reply.organization.is_some(), "the change is committed either way");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mutating_rpc_reaches_the_subscribers_with_what_it_changed() {
+    let service = Service::start().await;
+    let mut dispatcher = Subscriber::dispatcher(&service, "d1").await;
+    dispatcher.snapshot().await;
+    let mut next = async |revision: i64| {
+        let change = dispatcher.change().await;
+        assert_eq!((change.revision, change.organization_id.as_str()), (revision, "acme"));
+        change.entry.unwrap()
+    };
+    let (mut operator, mut superadmin) = (service.admin("operator"), service.admin("superadmin"));
+
+    let create =
+        CreateOrganizationRequest { organization_id: "acme".to_owned(), name: "Acme".to_owned(), ..Default::default() };
+    let revision = superadmin.create_organization(create).await.unwrap().into_inner().revision;
+    let entry = next(revision).await;
+    assert_eq!((entry.routing.unwrap().version, entry.accounts.len()), (0, 0));
+
+    let revision = rename(&service, "acme", "Acme 2", 1).await;
+    next(revision).await;
+
+    let revision = steps::save(&service, steps::create("acme", "cloudmsg", cloudmsg())).await.unwrap().revision;
+    assert_eq!(next(revision).await.accounts[0].version, 1);
+
+    let revision = steps::route(&service, "acme", Routing { primary: "cloudmsg".to_owned(), ..Default::default() })
+        .await
+        .unwrap()
+        .revision;
+    assert_eq!(next(revision).await.routing.unwrap().primary, "cloudmsg");
+
+    let update = UpdateProviderConfigRequest {
+        organization_id: "acme".to_owned(),
+        provider: "cloudmsg".to_owned(),
+        credentials: pairs([("default_sender", demo::CLOUDMSG_HANBIT.other_sender)]),
+        version: 1,
+        ..Default::default()
+    };
+    let revision = operator.update_provider_config(update).await.unwrap().into_inner().revision;
+    let account = next(revision).await.accounts.remove(0);
+    assert_eq!(account.version, 2);
+    assert_eq!(account.credentials["default_sender"], demo::CLOUDMSG_HANBIT.other_sender);
+
+    let revision = steps::route(&service, "acme", Routing { version: 1, ..Default::default() }).await.unwrap().revision;
+    assert_eq!(next(revision).await.routing.unwrap().primary, "");
+    let delete = DeleteProviderConfigRequest {
+        organization_id: "acme".to_owned(),
+        provider: "cloudmsg".to_owned(),
+        version: 2,
+        confirm_organization_name: "Acme 2".to_owned(),
+        ..Default::default()
+    };
+    let revision = operator.delete_provider_config(delete).await.unwrap().into_inner().revision;
+    assert!(next(revision).await.accounts.is_empty());
     service.stop().await;
 }
 

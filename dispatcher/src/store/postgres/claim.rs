@@ -12,15 +12,15 @@ use crate::{
 };
 
 /// Rows that another replica is at are left to it. A row that has moved since it was found no longer fits.
-pub(super) const DUE: &str = "SELECT o.due_at, o.message_id, o.created_at, m.checks FROM open_messages o \
-    JOIN messages m ON m.id = o.message_id AND m.created_at = o.created_at AND m.due_at = o.due_at \
-    WHERE o.due_at <= $1 ORDER BY o.due_at LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED";
+pub(super) const DUE: &str = "SELECT o.listed_at, o.message_id, o.created_at, m.checks FROM open_messages o \
+    JOIN messages m ON m.id = o.message_id AND m.created_at = o.created_at AND m.listed_at = o.listed_at \
+    WHERE o.listed_at <= $1 AND m.due_at <= $1 ORDER BY o.listed_at LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED";
 
 pub(super) const PUT_OFF: &str = concat!(
     "WITH u AS (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $5::timestamptz[]) \
-     AS u (message, created, claims, due_before, due)), \
-     moved AS (UPDATE open_messages SET due_at = due FROM u WHERE due_at = due_before AND message_id = message) \
-     UPDATE messages SET checks = claims, due_at = due FROM u WHERE id = message AND created_at = created RETURNING ",
+     AS u (message, created, claims, listed_before, due)), \
+     moved AS (UPDATE open_messages SET listed_at = due FROM u WHERE listed_at = listed_before AND message_id = message) \
+     UPDATE messages SET checks = claims, due_at = due, listed_at = due FROM u WHERE id = message AND created_at = created RETURNING ",
     columns!()
 );
 
@@ -35,11 +35,11 @@ pub(super) async fn claim_due(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let (mut due_before, mut ids, mut created, mut claims, mut due) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut listed, mut ids, mut created, mut claims, mut due) = (vec![], vec![], vec![], vec![], vec![]);
     for row in &rows {
         let id: String = row.try_get(1)?;
         let claim = u32::try_from(row.try_get::<i64, _>(3)?).unwrap_or(u32::MAX - 1) + 1;
-        due_before.push(row.try_get::<DateTime<Utc>, _>(0)?);
+        listed.push(row.try_get::<DateTime<Utc>, _>(0)?);
         created.push(row.try_get::<DateTime<Utc>, _>(2)?);
         claims.push(i64::from(claim));
         due.push(now + wait(first_wait, claim, &id));
@@ -49,7 +49,7 @@ pub(super) async fn claim_due(
         .bind(&ids)
         .bind(created)
         .bind(claims)
-        .bind(due_before)
+        .bind(listed)
         .bind(due)
         .fetch_all(&mut *transaction)
         .await?;

@@ -5,13 +5,15 @@ use std::{io, mem, time::Duration};
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::{load::load, recent::Recent, write::store};
-use crate::{
-    message::Message,
-    store::{
-        StoreError, Write, Written,
-        ledger::{Effects, Ledger, Needs},
-    },
+use super::{
+    listing::{Listed, place},
+    load::{Places, load},
+    recent::Recent,
+    write::store,
+};
+use crate::store::{
+    StoreError, Write, Written,
+    ledger::{Effects, Ledger, Needs},
 };
 
 /// How often a batch is tried.
@@ -33,9 +35,8 @@ pub(super) async fn commit(
         let mut connection = pool.acquire().await?;
         let tried = tokio::time::timeout(PATIENCE, batch.attempt(&mut connection, mem::take(&mut presumed))).await;
         match tried {
-            Ok(Ok((written, effects))) => {
-                recent.remember(effects.inserts);
-                effects.updates.into_iter().for_each(|update| recent.correct(update.message));
+            Ok(Ok(Done { written, effects, places })) => {
+                learn(recent, effects, &places);
                 return Ok(written);
             }
             Ok(Err(Failed::Presumed)) => {
@@ -57,10 +58,26 @@ pub(super) async fn commit(
 
 /// What is known of the messages that these writes settle, if that is all that they are about. Beside other writes, whose
 /// messages are locked first, they are locked and read too: there is only one order of locks.
-fn presume(recent: &Recent, writes: &[Write], needs: &Needs) -> Vec<Message> {
+fn presume(recent: &Recent, writes: &[Write], needs: &Needs) -> Vec<Listed> {
     let known = recent.take(needs.message_ids.iter());
     let only_sends = writes.iter().all(|write| matches!(write, Write::Record(_) | Write::Settle { .. }));
     if only_sends && known.len() == needs.message_ids.len() { known } else { Vec::new() }
+}
+
+/// Remembers how messages stand now.
+fn learn(recent: &Recent, effects: Effects, places: &Places) {
+    recent.remember(effects.inserts.into_iter().map(|message| Listed { at: message.due_time, message }));
+    for update in effects.updates {
+        let before = places.get(&update.message.id).copied().flatten();
+        recent.correct(Listed { at: place(before, update.message.due_time), message: update.message });
+    }
+}
+
+/// What a transaction came to.
+struct Done {
+    written: Vec<Written>,
+    effects: Effects,
+    places: Places,
 }
 
 /// How far a transaction had come.
@@ -86,23 +103,19 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    async fn attempt(
-        &self,
-        connection: &mut PgConnection,
-        presumed: Vec<Message>,
-    ) -> Result<(Vec<Written>, Effects), Failed> {
+    async fn attempt(&self, connection: &mut PgConnection, presumed: Vec<Listed>) -> Result<Done, Failed> {
         let mut ledger = Ledger::new(self.reconcile_after);
         let on_condition = !presumed.is_empty();
         let mut transaction = connection.begin().await?;
-        load(&mut transaction, self.writes, self.needs, presumed, &mut ledger).await?;
+        let places = load(&mut transaction, self.writes, self.needs, presumed, &mut ledger).await?;
         let written = self.writes.iter().map(|write| ledger.apply(write.clone())).collect();
         let effects = ledger.into_effects();
-        if !store(&mut transaction, &effects, on_condition).await? {
+        if !store(&mut transaction, &effects, &places, on_condition).await? {
             transaction.rollback().await?;
             return Err(if on_condition { Failed::Presumed } else { Failed::Before(vanished(&effects)) });
         }
         transaction.commit().await.map_err(|error| Failed::Committing(error.into()))?;
-        Ok((written, effects))
+        Ok(Done { written, effects, places })
     }
 }
 

@@ -3,48 +3,53 @@
 //! Locks are always taken in one order: request ids by their key, then messages by their id, then whatever hangs on a
 //! locked message. So replicas wait for each other, never crosswise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row as _};
 
 use super::{
+    listing::Listed,
     read::{self, Place, fingerprint, lost},
     window::Window,
 };
-use crate::{
-    message::Message,
-    store::{
-        NewMessage, StatusUpdate, StoreError, Write,
-        ledger::{Ledger, Needs},
-    },
+use crate::store::{
+    NewMessage, StatusUpdate, StoreError, Write,
+    ledger::{Ledger, Needs},
 };
+
+/// Where the messages that may change stand in the list of what must be looked after.
+pub(super) type Places = HashMap<String, Option<DateTime<Utc>>>;
 
 /// Fills a ledger. What is `presumed` is neither locked nor read; the caller writes it on condition.
 pub(super) async fn load(
     connection: &mut PgConnection,
     writes: &[Write],
     needs: &Needs,
-    presumed: Vec<Message>,
+    presumed: Vec<Listed>,
     ledger: &mut Ledger,
-) -> Result<(), StoreError> {
+) -> Result<Places, StoreError> {
+    let mut listed = Places::new();
     claim_requests(connection, writes, ledger).await?;
     if presumed.is_empty() {
         let mut places: Vec<Place> = needs.message_ids.iter().map(|id| (id.clone(), Window::of(id))).collect();
         if !needs.provider_ids.is_empty() {
             places.extend(named(connection, &needs.provider_ids).await?);
         }
-        for message in read::locked(connection, places).await?.into_values() {
-            ledger.know_message(message);
+        for (id, known) in read::locked(connection, places).await? {
+            listed.insert(id, known.at);
+            ledger.know_message(known.message);
         }
     }
-    for message in presumed {
-        ledger.know_message(message);
+    for known in presumed {
+        listed.insert(known.message.id.clone(), known.at);
+        ledger.know_message(known.message);
     }
     if !needs.parked.is_empty() {
         parked(connection, &needs.parked, ledger).await?;
     }
-    event_keys(connection, writes, ledger).await
+    event_keys(connection, writes, ledger).await?;
+    Ok(listed)
 }
 
 /// Who asks first with a request id, has it. A replica that asks at the same time waits here for the other's commit. What
@@ -111,8 +116,8 @@ async fn know_requests(
     }
     let mut messages = read::unlocked(connection, places.clone()).await?;
     for (message_id, _) in places {
-        let message = messages.remove(&message_id).ok_or_else(|| lost(message_id))?;
-        ledger.know_message(message);
+        let known = messages.remove(&message_id).ok_or_else(|| lost(message_id))?;
+        ledger.know_message(known.message);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod claim;
 mod commit;
 mod connect;
+mod listing;
 mod load;
 mod migrations;
 mod months;

@@ -48,7 +48,7 @@ pub(super) async fn drop_expired(pool: &PgPool, before: DateTime<Utc>) -> Result
         }
     }
     // What was due so long ago, was due with a message that is gone.
-    sqlx::query("DELETE FROM open_messages WHERE due_at < $1").bind(before).execute(&mut *transaction).await?;
+    sqlx::query("DELETE FROM open_messages WHERE listed_at < $1").bind(before).execute(&mut *transaction).await?;
     transaction.commit().await?;
     let months = expired.iter().filter(|(_, messages)| *messages).count();
     Ok(months as u64)

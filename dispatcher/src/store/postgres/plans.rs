@@ -69,6 +69,9 @@ impl Database {
     }
 }
 
+/// Statements that find messages by their ids alone.
+const BY_ID: [&str; 5] = ["locked", "unlocked", "update", "due", "put off"];
+
 /// The lines of a plan that say how a table is reached.
 fn scans(plan: &str) -> impl Iterator<Item = &str> {
     plan.lines().map(|line| line.trim_start_matches([' ', '-', '>'])).filter(|line| line.contains(" Scan "))
@@ -81,6 +84,7 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
         ("locked", read::LOCKED),
         ("unlocked", read::UNLOCKED),
         ("update", write::UPDATE),
+        ("list", write::LIST),
         ("due", claim::DUE),
         ("put off", claim::PUT_OFF),
         ("blank", tidy::BLANK),
@@ -95,7 +99,7 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
             assert!(!plan.contains("Seq Scan"), "{name}, {state}:\n{plan}");
             assert!(!plan.contains("Hash") && !plan.contains("Merge Join"), "{name}, {state}:\n{plan}");
         }
-        for (name, sql) in &statements[..5] {
+        for (name, sql) in statements.iter().filter(|(name, _)| BY_ID.contains(name)) {
             let plan = database.generic(sql).await;
             let by_id = |scan: &&str| scan.contains("_id_organization_id_created_at_idx ") || scan.contains("_by_id ");
             let others = scans(&plan).filter(|scan| scan.contains(" on message") && !by_id(scan));
@@ -104,7 +108,8 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
         }
         match state {
             "empty" => database.run("ANALYZE".to_owned()).await,
-            _ => database.fill().await,
+            "empty and analysed" => database.fill().await,
+            _ => {}
         }
     }
     database.drop().await;
@@ -169,8 +174,11 @@ async fn every_filter_of_a_list_goes_along_an_index_in_the_order_of_the_page() {
         assert_eq!(conditions.len(), scans(&plan).count(), "{query:?}:\n{plan}");
         assert!(conditions.iter().all(|line| line.contains("organization_id = ")), "{query:?}:\n{plan}");
         if query.to.is_some() {
-            let full = conditions.iter().filter(|line| line.contains("recipient = ")).count();
-            assert!(full >= 4, "{query:?}:\n{plan}");
+            // The months that hold rows; an empty partition may be walked along any index.
+            let lines: Vec<&str> = plan.lines().collect();
+            let months = lines.windows(2).filter(|pair| pair[0].contains(" on messages_2"));
+            assert!(months.clone().count() > 0, "{query:?}:\n{plan}");
+            assert!(months.map(|pair| pair[1]).all(|line| line.contains("recipient = ")), "{query:?}:\n{plan}");
         }
     }
     database.drop().await;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row as _};
 
 use super::{
+    listing::Listed,
     row::{complete, message as from_row, messages as from_rows},
     window::Window,
 };
@@ -48,7 +49,7 @@ pub(super) type Place = (String, Window);
 pub(super) const UNLOCKED: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
+    ", listed_at FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
      JOIN messages ON id = wanted_id AND created_at >= since AND created_at <= till"
 );
 
@@ -56,7 +57,7 @@ pub(super) const UNLOCKED: &str = concat!(
 pub(super) const LOCKED: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
+    ", listed_at FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
      JOIN messages ON id = wanted_id AND created_at >= since AND created_at <= till \
      ORDER BY id FOR NO KEY UPDATE OF messages"
 );
@@ -65,7 +66,7 @@ pub(super) const LOCKED: &str = concat!(
 pub(super) async fn locked(
     connection: &mut PgConnection,
     places: Vec<Place>,
-) -> Result<HashMap<String, Message>, StoreError> {
+) -> Result<HashMap<String, Listed>, StoreError> {
     find(connection, LOCKED, places).await
 }
 
@@ -73,7 +74,7 @@ pub(super) async fn locked(
 pub(super) async fn unlocked(
     connection: &mut PgConnection,
     places: Vec<Place>,
-) -> Result<HashMap<String, Message>, StoreError> {
+) -> Result<HashMap<String, Listed>, StoreError> {
     find(connection, UNLOCKED, places).await
 }
 
@@ -82,7 +83,7 @@ async fn find(
     connection: &mut PgConnection,
     sql: &'static str,
     mut places: Vec<Place>,
-) -> Result<HashMap<String, Message>, StoreError> {
+) -> Result<HashMap<String, Listed>, StoreError> {
     let mut found = HashMap::with_capacity(places.len());
     places.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     places.dedup_by(|a, b| a.0 == b.0);
@@ -91,8 +92,9 @@ async fn find(
         let from: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.from).collect();
         let until: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.until).collect();
         let rows = sqlx::query(sql).bind(ids).bind(from).bind(until).fetch_all(&mut *connection).await?;
-        for message in from_rows(&rows)? {
-            found.insert(message.id.clone(), message);
+        for row in &rows {
+            let message = from_row(row)?;
+            found.insert(message.id.clone(), Listed { message, at: row.try_get("listed_at")? });
         }
         places.retain(|(id, window)| *window != Window::open() && !found.contains_key(id));
         places.iter_mut().for_each(|(_, window)| *window = Window::open());

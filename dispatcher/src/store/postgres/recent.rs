@@ -11,21 +11,23 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::message::{Content, Message};
+use super::listing::Listed;
+use crate::message::Content;
 
 /// Messages in one generation. Two are kept: the younger takes, the older is dropped when the younger is full.
 const GENERATION: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct Recent {
-    generations: Mutex<[HashMap<String, Message>; 2]>,
+    generations: Mutex<[HashMap<String, Listed>; 2]>,
 }
 
 impl Recent {
     /// Remembers messages as they are stored now. An MMS is not: its images are large.
-    pub(super) fn remember(&self, messages: Vec<Message>) {
+    pub(super) fn remember(&self, messages: impl Iterator<Item = Listed>) {
         let mut generations = self.lock();
-        for message in messages {
+        for listed in messages {
+            let message = &listed.message;
             if matches!(message.content, Content::Mms(_)) || message.state.is_final() {
                 continue;
             }
@@ -33,27 +35,27 @@ impl Recent {
                 let full = mem::take(&mut generations[0]);
                 generations[1] = full;
             }
-            generations[0].insert(message.id.clone(), message);
+            generations[0].insert(message.id.clone(), listed);
         }
     }
 
     /// Takes messages out: each is presumed once.
-    pub(super) fn take<'a>(&self, ids: impl Iterator<Item = &'a String>) -> Vec<Message> {
+    pub(super) fn take<'a>(&self, ids: impl Iterator<Item = &'a String>) -> Vec<Listed> {
         let mut generations = self.lock();
         let [young, old] = &mut *generations;
         ids.filter_map(|id| young.remove(id).or_else(|| old.remove(id))).collect()
     }
 
     /// Corrects what is remembered about a message that has changed, if anything is.
-    pub(super) fn correct(&self, message: Message) {
+    pub(super) fn correct(&self, listed: Listed) {
         let mut generations = self.lock();
         let [young, old] = &mut *generations;
-        if let Some(known) = young.get_mut(&message.id).or_else(|| old.get_mut(&message.id)) {
-            *known = message;
+        if let Some(known) = young.get_mut(&listed.message.id).or_else(|| old.get_mut(&listed.message.id)) {
+            *known = listed;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, [HashMap<String, Message>; 2]> {
+    fn lock(&self) -> MutexGuard<'_, [HashMap<String, Listed>; 2]> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,31 +4,42 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use switchboard_providers::model::Channel;
 
-use super::load::stored_key;
+use super::{
+    listing::Moved,
+    load::{Places, stored_key},
+};
 use crate::{
-    message::{Event, Message},
+    message::{Event, Message, Status},
     store::{
         StatusUpdate, StoreError,
-        ledger::{Effects, Update, scoped_key},
+        ledger::{Before, Effects, Update, scoped_key},
         stored::json,
     },
 };
 
-/// Stores it. `false`: a message is not as it was known, and the transaction must be
-/// rolled back. Request ids are stored already:
-/// they are claimed before anything is decided.
+/// Stores it. `false`: a message is not as it was known, and the transaction must be rolled back. Request ids are stored
+/// already: they are claimed before anything is decided.
 pub(super) async fn store(
     connection: &mut PgConnection,
     effects: &Effects,
+    places: &Places,
     presumed: bool,
 ) -> Result<bool, StoreError> {
     if !effects.inserts.is_empty() {
         insert(connection, &effects.inserts).await?;
         insert_images(connection, &effects.inserts).await?;
-        name(connection, &effects.inserts).await?;
+        let moved: Vec<Update> = effects.inserts.iter().filter_map(moved_at_once).collect();
+        if !moved.is_empty() {
+            let rows: Vec<Moved> = moved.iter().map(|update| Moved::new(update, update.message.due_time)).collect();
+            update(connection, &rows, false).await?;
+        }
     }
-    if !effects.updates.is_empty() && !update(connection, &effects.updates, presumed).await? {
-        return Ok(false);
+    if !effects.updates.is_empty() {
+        let place = |update: &Update| places.get(&update.message.id).copied().flatten();
+        let rows: Vec<Moved> = effects.updates.iter().map(|update| Moved::new(update, place(update))).collect();
+        if !update(connection, &rows, presumed).await? {
+            return Ok(false);
+        }
     }
     if !effects.event_keys.is_empty() {
         event_keys(connection, &effects.event_keys).await?;
@@ -45,6 +56,13 @@ pub(super) async fn store(
     Ok(true)
 }
 
+/// A message that was recorded and moved within one batch carries more than its first state.
+fn moved_at_once(message: &Message) -> Option<Update> {
+    let moved = message.state.status() != Status::Requested || message.events.len() > 1;
+    let before = Before { due_time: message.due_time, events: message.events.len(), ..Before::default() };
+    moved.then(|| Update { message: message.clone(), before })
+}
+
 /// One array for each column.
 fn column<'a, M, T>(rows: &'a [M], value: impl Fn(&'a M) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
@@ -58,18 +76,18 @@ fn accepted_at(message: &Message) -> Option<DateTime<Utc>> {
     message.state.receipt().map(|receipt| receipt.accept_time)
 }
 
-/// New messages, whatever has become of them within the batch.
+/// New messages in their first state.
 async fn insert(connection: &mut PgConnection, rows: &[Message]) -> Result<(), StoreError> {
     sqlx::query(
         "WITH inserted AS (INSERT INTO messages (id, organization_id, type, recipient, sender, body, status, created_at, \
-         provider, provider_account, account_organization_id, config_revision, provider_config_version, \
-         provider_message_id, request_id, labels, content, events, failure, fallback_message_id, accepted_at, result_at, \
-         due_at) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+         provider, provider_account, account_organization_id, config_revision, provider_config_version, request_id, \
+         labels, content, events, due_at, listed_at) \
+         SELECT *, due FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
          $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], \
-         $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], $22::timestamptz[], \
-         $23::timestamptz[]) RETURNING due_at, id, created_at) \
-         INSERT INTO open_messages SELECT * FROM inserted WHERE due_at IS NOT NULL",
+         $16::text[], $17::text[], $18::timestamptz[]) \
+         AS u (c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, due) \
+         RETURNING listed_at, id, created_at) \
+         INSERT INTO open_messages SELECT * FROM inserted WHERE listed_at IS NOT NULL",
     )
     .bind(column(rows, |m| m.id.as_str()))
     .bind(column(rows, |m| m.organization_id.as_str()))
@@ -84,15 +102,10 @@ async fn insert(connection: &mut PgConnection, rows: &[Message]) -> Result<(), S
     .bind(column(rows, |m| m.route.account_organization_id.as_str()))
     .bind(column(rows, |m| m.route.config_revision))
     .bind(column(rows, |m| m.route.provider_config_version))
-    .bind(column(rows, provider_message_id))
     .bind(column(rows, |m| m.request_id.as_str()))
     .bind(column(rows, |m| json(&m.labels)))
     .bind(column(rows, |m| m.content.details()))
     .bind(column(rows, |m| json(&m.events)))
-    .bind(column(rows, |m| m.failure().map(json)))
-    .bind(column(rows, |m| m.fallback_message_id.as_str()))
-    .bind(column(rows, accepted_at))
-    .bind(column(rows, |m| m.state.result_time()))
     .bind(column(rows, |m| m.due_time))
     .execute(connection)
     .await?;
@@ -126,64 +139,83 @@ async fn insert_images(connection: &mut PgConnection, rows: &[Message]) -> Resul
 pub(super) const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u.status, provider = u.provider, \
     provider_account = u.account, account_organization_id = u.owner, config_revision = u.revision, \
     provider_config_version = u.version, provider_message_id = u.name, events = u.events, failure = u.failure, \
-    fallback_message_id = u.fallback, accepted_at = u.accepted, result_at = u.result, due_at = u.due, checks = u.checks \
+    fallback_message_id = u.fallback, accepted_at = u.accepted, result_at = u.result, due_at = u.due, \
+    listed_at = u.listed, checks = u.checks \
     FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], \
     $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], \
-    $15::timestamptz[], $16::bigint[], $17::timestamptz[], $18::integer[]) \
+    $15::timestamptz[], $16::timestamptz[], $17::bigint[], $18::timestamptz[], $19::integer[]) \
     AS u (message, created, status, provider, account, owner, revision, version, name, events, failure, \
-    fallback, accepted, result, due, checks, due_before, events_before) \
+    fallback, accepted, result, due, listed, checks, due_before, events_before) \
     WHERE messages.id = message AND created_at = created \
-    AND (NOT $19 OR (due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before)) \
+    AND (NOT $20 OR (due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before)) \
     RETURNING 1), \
-    closed AS (DELETE FROM open_messages USING unnest($17::timestamptz[], $1::text[], $15::timestamptz[]) \
-    AS u (due_before, message, due) \
-    WHERE due_at = due_before AND message_id = message AND due IS DISTINCT FROM due_before), \
-    opened AS (INSERT INTO open_messages SELECT due, message, created \
-    FROM unnest($15::timestamptz[], $1::text[], $2::timestamptz[], $17::timestamptz[]) AS u (due, message, created, due_before) \
-    WHERE due IS NOT NULL AND due IS DISTINCT FROM due_before), \
     named AS (INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
     SELECT name, provider, message, created \
-    FROM unnest($9::text[], $4::text[], $1::text[], $2::timestamptz[], $20::text[]) \
+    FROM unnest($9::text[], $4::text[], $1::text[], $2::timestamptz[], $21::text[]) \
     AS u (name, provider, message, created, name_before) WHERE name NOT IN ('', name_before) ON CONFLICT DO NOTHING) \
     SELECT count(*) FROM changed";
 
 /// Changed messages. With `presumed`, only if they stand as they were known: nothing changes a message but adds to its
 /// timeline or moves the time at which it is due. `false`: one did not.
-async fn update(connection: &mut PgConnection, rows: &[Update], presumed: bool) -> Result<bool, StoreError> {
+async fn update(connection: &mut PgConnection, rows: &[Moved<'_>], presumed: bool) -> Result<bool, StoreError> {
     let (events, events_before): (Vec<String>, Vec<i32>) =
-        rows.iter().map(|row| timeline(&row.message.events, row.before.events)).unzip();
+        rows.iter().map(|row| timeline(&row.update.message.events, row.update.before.events)).unzip();
+    let messages: Vec<&Message> = rows.iter().map(|row| &row.update.message).collect();
     let changed: i64 = sqlx::query_scalar(UPDATE)
-        .bind(column(rows, |u| u.message.id.as_str()))
-        .bind(column(rows, |u| u.message.create_time))
-        .bind(column(rows, |u| u.message.state.status().as_str()))
-        .bind(column(rows, |u| u.message.route.provider.as_str()))
-        .bind(column(rows, |u| u.message.route.provider_account.as_str()))
-        .bind(column(rows, |u| u.message.route.account_organization_id.as_str()))
-        .bind(column(rows, |u| u.message.route.config_revision))
-        .bind(column(rows, |u| u.message.route.provider_config_version))
-        .bind(column(rows, |u| provider_message_id(&u.message)))
+        .bind(column(&messages, |m| m.id.as_str()))
+        .bind(column(&messages, |m| m.create_time))
+        .bind(column(&messages, |m| m.state.status().as_str()))
+        .bind(column(&messages, |m| m.route.provider.as_str()))
+        .bind(column(&messages, |m| m.route.provider_account.as_str()))
+        .bind(column(&messages, |m| m.route.account_organization_id.as_str()))
+        .bind(column(&messages, |m| m.route.config_revision))
+        .bind(column(&messages, |m| m.route.provider_config_version))
+        .bind(column(&messages, |m| provider_message_id(m)))
         .bind(events)
-        .bind(column(rows, |u| u.message.failure().map(json)))
-        .bind(column(rows, |u| u.message.fallback_message_id.as_str()))
-        .bind(column(rows, |u| accepted_at(&u.message)))
-        .bind(column(rows, |u| u.message.state.result_time()))
-        .bind(column(rows, |u| u.message.due_time))
-        .bind(column(rows, |u| i64::from(u.message.checks)))
-        .bind(column(rows, |u| u.before.due_time))
+        .bind(column(&messages, |m| m.failure().map(json)))
+        .bind(column(&messages, |m| m.fallback_message_id.as_str()))
+        .bind(column(&messages, |m| accepted_at(m)))
+        .bind(column(&messages, |m| m.state.result_time()))
+        .bind(column(&messages, |m| m.due_time))
+        .bind(column(rows, |row| row.to))
+        .bind(column(&messages, |m| i64::from(m.checks)))
+        .bind(column(rows, |row| row.update.before.due_time))
         .bind(events_before)
         .bind(presumed)
-        .bind(column(rows, |u| u.before.provider_message_id.as_str()))
+        .bind(column(rows, |row| row.update.before.provider_message_id.as_str()))
         .fetch_one(&mut *connection)
         .await?;
     if usize::try_from(changed) != Ok(rows.len()) {
         return Ok(false);
     }
-    let done = rows.iter().map(|row| &row.message).filter(|m| m.channel == Channel::Mms && m.state.is_final());
+    list(connection, rows).await?;
+    let done = messages.iter().filter(|message| message.channel == Channel::Mms && message.state.is_final());
     let done: Vec<&str> = done.map(|message| message.id.as_str()).collect();
     if !done.is_empty() {
         sqlx::query("DELETE FROM message_images WHERE message_id = ANY($1)").bind(done).execute(connection).await?;
     }
     Ok(true)
+}
+
+/// Out of the list of open messages, or to another place in it.
+pub(super) const LIST: &str = "WITH gone AS (DELETE FROM open_messages USING unnest($1::timestamptz[], $2::text[]) \
+    AS u (listed, message) WHERE listed_at = listed AND message_id = message) \
+    INSERT INTO open_messages SELECT * FROM unnest($3::timestamptz[], $2::text[], $4::timestamptz[]) \
+    AS u (listed, message, created) WHERE listed IS NOT NULL";
+
+async fn list(connection: &mut PgConnection, rows: &[Moved<'_>]) -> Result<(), StoreError> {
+    let moved: Vec<&Moved> = rows.iter().filter(|row| row.from != row.to).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(LIST)
+        .bind(column(&moved, |row| row.from))
+        .bind(column(&moved, |row| row.update.message.id.as_str()))
+        .bind(column(&moved, |row| row.to))
+        .bind(column(&moved, |row| row.update.message.create_time))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// A timeline as JSON, and how long it was when it had only its first `known` lines.
@@ -202,25 +234,6 @@ fn timeline(events: &[Event], known: usize) -> (String, i32) {
     }
     text.push(']');
     (text, before)
-}
-
-/// What vendors call messages that they took within the batch.
-async fn name(connection: &mut PgConnection, rows: &[Message]) -> Result<(), StoreError> {
-    let named: Vec<&Message> = rows.iter().filter(|message| !provider_message_id(message).is_empty()).collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])",
-    )
-    .bind(column(&named, |m| provider_message_id(m)))
-    .bind(column(&named, |m| m.route.provider.as_str()))
-    .bind(column(&named, |m| m.id.as_str()))
-    .bind(column(&named, |m| m.create_time))
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 async fn event_keys(connection: &mut PgConnection, keys: &[(String, String, DateTime<Utc>)]) -> Result<(), StoreError> {
@@ -258,7 +271,7 @@ async fn park(connection: &mut PgConnection, updates: &[StatusUpdate]) -> Result
 
 #[cfg(test)]
 mod tests {
-    use crate::message::{EventKind, Status};
+    use crate::message::EventKind;
 
     use super::*;
 
