@@ -27,8 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         .file_descriptor_set();
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure()
-        .bytes(".switchboard.dispatch.v1.Image.data")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".switchboard.dispatch.v1.Image.data").compile_fds(descriptors)?;
     Ok(())
 }
