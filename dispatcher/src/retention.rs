@@ -51,8 +51,8 @@ impl RetentionConfig {
         }
         if self.drop_after < self.body_after {
             anyhow::bail!(
-                "dispatcher.retention.drop_after is shorter than dispatcher.retention.body_after: set it to {} or more",
-                humantime_serde::re::humantime::format_duration(self.body_after)
+                "dispatcher.retention.drop_after is shorter than dispatcher.retention.body_after: set it to {}h or more",
+                self.body_after.as_secs().div_ceil(3600)
             );
         }
         Ok(())
@@ -155,7 +155,7 @@ mod tests {
         let hasty = RetentionConfig { request_id_horizon: DAY / 2, ..RetentionConfig::default() };
         assert!(hasty.check().unwrap_err().to_string().starts_with("dispatcher.retention.request_id_horizon"));
         let upside_down = RetentionConfig { drop_after: DAY, ..RetentionConfig::default() };
-        assert!(upside_down.check().unwrap_err().to_string().contains("body_after: set it to 90days or more"));
+        assert!(upside_down.check().unwrap_err().to_string().contains("body_after: set it to 2160h or more"));
     }
 
     #[test]
