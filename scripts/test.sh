@@ -18,8 +18,7 @@ start_services
 echo "$SWITCHBOARD_TEST_POSTGRES_URL $SWITCHBOARD_TEST_REDIS_URL"
 
 step "tests"
-# The end-to-end tests run the program itself.
-cargo build --locked -p switchboard
+# Builds the program too, since its own tests run it; the end-to-end tests find it beside them.
 cargo test --workspace --locked
 
 step "all passed"
