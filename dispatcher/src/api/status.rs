@@ -48,6 +48,10 @@ impl DeliveryStatusService for DeliveryStatus {
             let history = self.history.clone();
             async move {
                 let (provider, account) = (update.provider.clone(), update.provider_account.clone());
+                if update.report.status.is_none() {
+                    metrics::counter!("switchboard_unknown_status_words_total", "provider" => provider.clone())
+                        .increment(1);
+                }
                 let mut result = history.report(update).await?;
                 self.sends.follow_up(result.fallback.take());
                 count(&provider, result.outcome);

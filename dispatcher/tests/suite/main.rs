@@ -5,6 +5,7 @@
 mod api;
 mod choosing;
 mod policy;
+mod rate;
 mod store;
 mod support;
 mod transitions;
