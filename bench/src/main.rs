@@ -36,6 +36,7 @@ use crate::cli::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    switchboard_runtime::tls::install_crypto();
     match until_signal(Cli::parse()).await {
         Ok(code) => code,
         Err(error) => {

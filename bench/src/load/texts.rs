@@ -46,7 +46,7 @@ impl Traffic {
             organization_id: pick(&self.organizations, chance >> 24).clone(),
             request_id: format!("{}-{sender}-{count}", self.run),
             sender: "1588-1234".to_owned(),
-            to: format!("010-{:04}-{:04}", 2_000 + (chance >> 16) % 8_000, (chance >> 32) % 10_000),
+            to: format!("010-{:04}-{:04}", 2_000 + (chance >> 16) % 3_000, (chance >> 32) % 10_000),
             text: text.replacen("{}", &digits.to_string(), 1),
             subject: if long { "배송 안내".to_owned() } else { String::new() },
             ..SendSmsRequest::default()

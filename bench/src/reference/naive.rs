@@ -41,7 +41,6 @@ struct Naive {
 pub(super) async fn serve(places: &Places) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&places.database_url).await?;
     sqlx::query(TABLE).execute(&pool).await?;
-    switchboard_runtime::tls::install_crypto();
     let http = reqwest::Client::builder().tls_certs_only([]).no_proxy().tcp_nodelay(true).build()?;
     service::serve(Naive { pool, http, address: address(&places.vendor_url) }).await
 }
