@@ -17,6 +17,7 @@ use switchboard_runtime::{
     http::{self, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
 };
 use tonic::service::Routes as GrpcRoutes;
 
@@ -46,6 +47,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let tokens_file = process.auth.tokens_file.as_deref();
     let tokens =
         Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let tls = Tls::start(&process.tls, clock, lifecycle)?;
     let keys = Keys::load(&config.key_file(&process.data_dir))?;
     let listener = bind("config-service", "config_service.listen", config.listen.address()).await?;
     let metrics_listener =
@@ -112,6 +114,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
     let server = GrpcServer::new("config-service")
         .with_reflection(FILE_DESCRIPTOR_SET)
+        .with_tls(tls.server)
         .with_auth(AuthLayer::new(Arc::new(tokens), policy()).with_observer(Arc::new(denials)));
     lifecycle.spawn("config-service gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);

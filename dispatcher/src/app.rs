@@ -24,6 +24,7 @@ use switchboard_runtime::{
     http::{self, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
     watch_client::Subscriber,
 };
 use tonic::service::Routes;
@@ -58,6 +59,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
     let tokens =
         Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let tls = Tls::start(&process.tls, &process.clock, lifecycle)?;
     let listener = bind("dispatcher", "dispatcher.listen", config.listen.address()).await?;
     let metrics_listener =
         bind("dispatcher metrics", "dispatcher.metrics_listen", config.metrics_listen.address()).await?;
@@ -78,7 +80,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         breaker: (&config.breaker).into(),
     };
     let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
-    let channel = client::channel(&config.config_service_url, token).context("dispatcher.config_service_url")?;
+    let channel = client::channel_over(&config.config_service_url, token, &tls.client)
+        .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
         node_id: config
             .node_id
@@ -120,6 +123,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
+        .with_tls(tls.server)
         .with_auth(AuthLayer::new(Arc::new(tokens), policy::policy()));
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);

@@ -11,9 +11,11 @@ pub mod de;
 mod error;
 mod loader;
 mod settings;
+mod tls;
 mod token_source;
 
 pub use error::ConfigError;
 pub use loader::{Loader, PREFIX, variable};
 pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
+pub use tls::{TlsConfig, WebhookTlsConfig};
 pub use token_source::TokenSource;
