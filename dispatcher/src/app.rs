@@ -17,7 +17,7 @@ use switchboard_proto::{
 };
 use switchboard_providers::Registry;
 use switchboard_runtime::{
-    auth::{AuthLayer, Tokens},
+    auth::{AuthLayer, Gatekeeper},
     bind::bind,
     config::TokenSource,
     grpc::{GrpcServer, client},
@@ -57,8 +57,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let tokens_file = process.auth.tokens_file.as_deref();
     let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
-    let tokens =
-        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let readiness = Readiness::new();
+    let gatekeeper = Gatekeeper::start(&process.auth, &process.clock, &readiness, lifecycle).await?;
     let tls = Tls::start(&process.tls, &process.clock, lifecycle)?;
     let listener = bind("dispatcher", "dispatcher.listen", config.listen.address()).await?;
     let metrics_listener =
@@ -67,7 +67,6 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
 
     config.retention.check()?;
     let store = open_store(&config, &process.data_dir).await?;
-    let readiness = Readiness::new();
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
     let history = History::start(store, lifecycle);
@@ -124,7 +123,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
         .with_tls(tls.server)
-        .with_auth(AuthLayer::new(Arc::new(tokens), policy::policy()));
+        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy::policy()));
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
     Ok(started)

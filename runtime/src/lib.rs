@@ -23,6 +23,7 @@
 pub mod accept;
 pub mod auth;
 pub mod bind;
+mod changes;
 pub mod clock;
 pub mod config;
 pub mod error;

@@ -117,6 +117,13 @@ impl Settings {
         self.auth.tokens_file.clone().unwrap_or_else(|| self.data_dir.join("tokens.json"))
     }
 
+    /// The tokens file of a service: where there are JWTs, one that nobody has named or made is not missed.
+    fn callers(&self) -> Option<PathBuf> {
+        let path = self.tokens_file();
+        let dispensable = self.auth.jwt.is_some() && self.auth.tokens_file.is_none() && !path.exists();
+        (!dispensable).then_some(path)
+    }
+
     /// The URL of a gRPC server of these settings that listens on `address`.
     pub fn grpc_url(&self, address: SocketAddr) -> String {
         reached_at(if self.tls.certificate_file.is_some() { "https" } else { "http" }, address)
@@ -131,7 +138,7 @@ impl Settings {
     pub fn process(&self, lifecycle: &Lifecycle) -> Process {
         Process {
             data_dir: self.data_dir.clone(),
-            auth: AuthConfig { tokens_file: Some(self.tokens_file()), ..self.auth.clone() },
+            auth: AuthConfig { tokens_file: self.callers(), ..self.auth.clone() },
             tls: self.tls.clone(),
             redis_url: self.redis_url.clone(),
             clock: SystemClock::shared(),

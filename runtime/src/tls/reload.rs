@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ring::digest::{Context, Digest, SHA256};
-use zeroize::Zeroizing;
 
+use crate::changes::Files;
 use crate::clock::SharedClock;
 use crate::config::ConfigError;
 use crate::lifecycle::Lifecycle;
@@ -16,8 +15,7 @@ type Read = Box<dyn Fn() -> Result<Option<DateTime<Utc>>, ConfigError> + Send>;
 /// Files that are used together, and how they are taken into use.
 pub(super) struct Watched {
     name: &'static str,
-    paths: Vec<PathBuf>,
-    seen: Vec<u8>,
+    files: Files,
     read: Read,
 }
 
@@ -29,18 +27,14 @@ impl Watched {
         paths: Vec<PathBuf>,
         read: impl Fn() -> Result<Option<DateTime<Utc>>, ConfigError> + Send + 'static,
     ) -> Self {
-        let seen = fingerprint(&paths).as_ref().to_vec();
-        Self { name, paths, seen, read: Box::new(read) }
+        Self { name, files: Files::new(paths), read: Box::new(read) }
     }
 
     /// Takes what is new, if anything is.
     fn look(&mut self, now: DateTime<Utc>) {
-        let found = fingerprint(&self.paths);
-        if found.as_ref() == self.seen {
-            return;
+        if self.files.have_changed() {
+            self.take(now);
         }
-        self.seen = found.as_ref().to_vec();
-        self.take(now);
     }
 
     fn take(&self, now: DateTime<Utc>) {
@@ -98,18 +92,4 @@ pub(super) fn start(mut watched: Vec<Watched>, every: Duration, clock: SharedClo
             .await?;
         }
     });
-}
-
-/// Of what is in the files. One that cannot be read counts as one of its own, so that its return is noticed.
-fn fingerprint(paths: &[PathBuf]) -> Digest {
-    let mut digest = Context::new(&SHA256);
-    for path in paths {
-        let content = std::fs::read(path).map(Zeroizing::new);
-        let length = content.as_ref().map_or(u64::MAX, |content| u64::try_from(content.len()).unwrap_or(u64::MAX));
-        digest.update(&length.to_be_bytes());
-        if let Ok(content) = content {
-            digest.update(&content);
-        }
-    }
-    digest.finish()
 }

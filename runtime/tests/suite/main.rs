@@ -7,6 +7,8 @@ mod certificates;
 mod config;
 mod echo;
 mod grpc;
+mod issuer;
+mod jwt;
 mod lifecycle;
 mod limits;
 mod operational;
