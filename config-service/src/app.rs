@@ -11,12 +11,13 @@ use switchboard_proto::{
 };
 use switchboard_providers::Registry;
 use switchboard_runtime::{
-    auth::{AuthLayer, Tokens},
+    auth::{AuthLayer, Gatekeeper},
     bind::bind,
     grpc::GrpcServer,
     http::{self, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
 };
 use tonic::service::Routes as GrpcRoutes;
 
@@ -43,9 +44,9 @@ const LARGEST_REQUEST: usize = 256 * 1024;
 /// One sentence that names the setting and the remedy.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     let Process { lifecycle, clock, ids, .. } = process;
-    let tokens_file = process.auth.tokens_file.as_deref();
-    let tokens =
-        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let readiness = Readiness::new();
+    let gatekeeper = Gatekeeper::start(&process.auth, clock, &readiness, lifecycle).await?;
+    let tls = Tls::start(&process.tls, clock, lifecycle)?;
     let keys = Keys::load(&config.key_file(&process.data_dir))?;
     let listener = bind("config-service", "config_service.listen", config.listen.address()).await?;
     let metrics_listener =
@@ -56,7 +57,6 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let store = store::open(&target).await?;
     establish(store.as_ref(), &keys, process).await?;
 
-    let readiness = Readiness::new();
     let nodes = Nodes::new(Arc::clone(clock));
     let replica = ids.next(clock.now());
     let times = WatchTimes {
@@ -112,7 +112,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
     let server = GrpcServer::new("config-service")
         .with_reflection(FILE_DESCRIPTOR_SET)
-        .with_auth(AuthLayer::new(Arc::new(tokens), policy()).with_observer(Arc::new(denials)));
+        .with_tls(tls.server)
+        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy()).with_observer(Arc::new(denials)));
     lifecycle.spawn("config-service gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
     Ok(started)

@@ -17,13 +17,14 @@ use switchboard_proto::{
 };
 use switchboard_providers::Registry;
 use switchboard_runtime::{
-    auth::{AuthLayer, Tokens},
+    auth::{AuthLayer, Gatekeeper},
     bind::bind,
     config::TokenSource,
     grpc::{GrpcServer, client},
     http::{self, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
     watch_client::Subscriber,
 };
 use tonic::service::Routes;
@@ -56,8 +57,9 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let tokens_file = process.auth.tokens_file.as_deref();
     let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
-    let tokens =
-        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let readiness = Readiness::new();
+    let gatekeeper = Gatekeeper::start(&process.auth, &process.clock, &readiness, lifecycle).await?;
+    let tls = Tls::start(&process.tls, &process.clock, lifecycle)?;
     let listener = bind("dispatcher", "dispatcher.listen", config.listen.address()).await?;
     let metrics_listener =
         bind("dispatcher metrics", "dispatcher.metrics_listen", config.metrics_listen.address()).await?;
@@ -65,7 +67,6 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
 
     config.retention.check()?;
     let store = open_store(&config, &process.data_dir).await?;
-    let readiness = Readiness::new();
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
     let history = History::start(store, lifecycle);
@@ -78,7 +79,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         breaker: (&config.breaker).into(),
     };
     let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
-    let channel = client::channel(&config.config_service_url, token).context("dispatcher.config_service_url")?;
+    let channel = client::channel_over(&config.config_service_url, token, &tls.client)
+        .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
         node_id: config
             .node_id
@@ -120,7 +122,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
-        .with_auth(AuthLayer::new(Arc::new(tokens), policy::policy()));
+        .with_tls(tls.server)
+        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy::policy()));
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
     Ok(started)
