@@ -35,6 +35,8 @@ use crate::{
 
 /// Largest request: credentials of every field at its longest, and some room.
 const LARGEST_REQUEST: usize = 256 * 1024;
+/// How much more often than for changes one looks for what other replicas have told, while somebody waits for it.
+const LOOKS: u32 = 10;
 
 /// Starts config-service: ports are bound, the store is open, and its tasks run in the process's lifecycle.
 ///
@@ -68,9 +70,9 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let opener = Opener::new(keys.clone(), registry.clone());
     let wake: Arc<dyn Wake> = match &process.redis_url {
         Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
-        None => Arc::new(Polling),
+        None => Arc::new(Polling::default()),
     };
-    let hub = Hub::new(Arc::clone(&store), opener, wake, times, Arc::clone(clock), ids.clone()).await?;
+    let hub = Hub::new(Arc::clone(&store), opener, Arc::clone(&wake), times, Arc::clone(clock), ids.clone()).await?;
     hub.start(readiness.register("configuration store"), lifecycle);
     let retention = Retention { keep: config.change_retention, store: Arc::clone(&store), clock: Arc::clone(clock) };
     retention.start(lifecycle);
@@ -79,6 +81,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         let reports = Reports {
             nodes: nodes.clone(),
             store: Arc::clone(&store),
+            wake: Arc::clone(&wake),
             replica: replica.clone(),
             clock: Arc::clone(clock),
         };
@@ -102,7 +105,14 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         tester,
         trail: trail.clone(),
         hub: hub.clone(),
-        propagation: Propagation::new(nodes.clone(), store, replica, Arc::clone(clock)),
+        propagation: Propagation {
+            nodes: nodes.clone(),
+            store,
+            wake,
+            look: config.poll_interval / LOOKS,
+            replica,
+            clock: Arc::clone(clock),
+        },
         clock: Arc::clone(clock),
         lifecycle: lifecycle.clone(),
     };

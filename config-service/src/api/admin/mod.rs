@@ -74,7 +74,7 @@ impl Admin {
             .to_the_end(attempt, |admin, attempt| async move {
                 let committed = work(admin.clone(), attempt).await?;
                 if committed.revision > 0 {
-                    admin.hub.committed(committed.revision).await;
+                    admin.hub.committed(committed.revision);
                 }
                 Ok(committed)
             })
