@@ -89,6 +89,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     }
 
     let trail = Trail::new(Arc::clone(&store), keys.clone(), Arc::clone(clock));
+    let denials = Denials::start(trail.clone(), Arc::clone(clock), lifecycle);
     let tester = Tester::new(registry.clone(), keys.clone(), Arc::clone(clock), config.connection_test_timeout);
     let overlap = config.webhook_secret_overlap;
     let admin = Admin {
@@ -103,7 +104,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         ),
         routes: Routes::new(Arc::clone(&store), registry, Arc::clone(clock)),
         tester,
-        trail: trail.clone(),
+        trail,
+        denials: denials.clone(),
         hub: hub.clone(),
         propagation: Propagation {
             nodes: nodes.clone(),
@@ -116,8 +118,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         clock: Arc::clone(clock),
         lifecycle: lifecycle.clone(),
     };
-    let watch = Watch { hub, nodes, clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
-    let denials = Denials::start(trail, Arc::clone(clock), lifecycle);
+    let watch = Watch { hub, nodes, denials: denials.clone(), clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
     let routes = GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
         .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
     let server = GrpcServer::new("config-service")

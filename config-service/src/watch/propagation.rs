@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use switchboard_runtime::SharedClock;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Node, NodeKind, Nodes, Wake};
 use crate::store::{NodeReport, Store, StoreError};
 
 /// The longest that a caller may wait for a change to be applied everywhere.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// However short it is set, nobody looks into the store more often.
+const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 /// A replica that has told nothing for so long is gone.
 const GONE: TimeDelta = TimeDelta::seconds(15);
 
@@ -61,14 +63,19 @@ impl Propagation {
         let dispatchers = self.nodes().await?.into_iter().filter(|node| node.kind == NodeKind::Dispatcher);
         let mut pending: Vec<String> =
             dispatchers.filter(|node| node.applied < revision).map(|node| node.node_id).collect();
+        let mut looks = interval(self.look.max(SHORTEST_LOOK));
         while !pending.is_empty() {
-            // What happens here costs no look into the store.
-            let now = tokio::select! {
+            tokio::select! {
                 () = sleep_until(deadline) => break,
-                Ok(()) = here.changed() => self.nodes.all(),
-                Ok(()) = elsewhere.changed() => self.nodes().await?,
-                () = sleep(self.look) => self.nodes().await?,
-            };
+                // What happens here costs no look into the store.
+                Ok(()) = here.changed() => {
+                    pending.retain(|node_id| !self.nodes.has_applied(node_id, revision));
+                    continue;
+                }
+                Ok(()) = elsewhere.changed() => {}
+                _ = looks.tick() => {}
+            }
+            let now = self.nodes().await?;
             pending.retain(|node_id| !now.iter().any(|node| node.node_id == *node_id && node.applied >= revision));
         }
         Ok(pending)
