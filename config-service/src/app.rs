@@ -36,6 +36,8 @@ use crate::{
 
 /// Largest request: credentials of every field at its longest, and some room.
 const LARGEST_REQUEST: usize = 256 * 1024;
+/// How much more often than for changes one looks for what other replicas have told, while somebody waits for it.
+const LOOKS: u32 = 10;
 
 /// Starts config-service: ports are bound, the store is open, and its tasks run in the process's lifecycle.
 ///
@@ -68,9 +70,9 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let opener = Opener::new(keys.clone(), registry.clone());
     let wake: Arc<dyn Wake> = match &process.redis_url {
         Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
-        None => Arc::new(Polling),
+        None => Arc::new(Polling::default()),
     };
-    let hub = Hub::new(Arc::clone(&store), opener, wake, times, Arc::clone(clock), ids.clone()).await?;
+    let hub = Hub::new(Arc::clone(&store), opener, Arc::clone(&wake), times, Arc::clone(clock), ids.clone()).await?;
     hub.start(readiness.register("configuration store"), lifecycle);
     let retention = Retention { keep: config.change_retention, store: Arc::clone(&store), clock: Arc::clone(clock) };
     retention.start(lifecycle);
@@ -79,6 +81,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         let reports = Reports {
             nodes: nodes.clone(),
             store: Arc::clone(&store),
+            wake: Arc::clone(&wake),
             replica: replica.clone(),
             clock: Arc::clone(clock),
         };
@@ -86,6 +89,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     }
 
     let trail = Trail::new(Arc::clone(&store), keys.clone(), Arc::clone(clock));
+    let denials = Denials::start(trail.clone(), Arc::clone(clock), lifecycle);
     let tester = Tester::new(registry.clone(), keys.clone(), Arc::clone(clock), config.connection_test_timeout);
     let overlap = config.webhook_secret_overlap;
     let admin = Admin {
@@ -100,14 +104,21 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         ),
         routes: Routes::new(Arc::clone(&store), registry, Arc::clone(clock)),
         tester,
-        trail: trail.clone(),
+        trail,
+        denials: denials.clone(),
         hub: hub.clone(),
-        propagation: Propagation::new(nodes.clone(), store, replica, Arc::clone(clock)),
+        propagation: Propagation {
+            nodes: nodes.clone(),
+            store,
+            wake,
+            look: config.poll_interval / LOOKS,
+            replica,
+            clock: Arc::clone(clock),
+        },
         clock: Arc::clone(clock),
         lifecycle: lifecycle.clone(),
     };
-    let watch = Watch { hub, nodes, clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
-    let denials = Denials::start(trail, Arc::clone(clock), lifecycle);
+    let watch = Watch { hub, nodes, denials: denials.clone(), clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
     let routes = GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
         .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
     let server = GrpcServer::new("config-service")

@@ -24,16 +24,14 @@ impl WatchSink for Sink {
     fn replace_all(&self, entries: Vec<proto::OrganizationEntry>, position: &Position) -> Result<(), Refused> {
         let entries: Vec<Entry> = entries.into_iter().map(|entry| self.open(entry)).collect();
         tracing::info!(organizations = entries.len(), revision = position.revision, "snapshot of the mappings applied");
-        self.cache.replace_all(position.epoch.clone(), entries, Instant::now());
+        self.cache.replace_all(position, entries, Instant::now());
         self.gauge();
         Ok(())
     }
 
     fn apply(&self, change: proto::Change) -> Result<(), Refused> {
-        match change.entry {
-            Some(entry) => drop(self.cache.put(None, self.open(entry), Instant::now())),
-            None => self.cache.remove(&change.organization_id),
-        }
+        let entry = change.entry.map(|entry| self.open(entry));
+        self.cache.change(change.revision, &change.organization_id, entry, Instant::now());
         self.gauge();
         Ok(())
     }

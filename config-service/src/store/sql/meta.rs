@@ -1,10 +1,10 @@
-//! What the one locked row holds while a transaction writes: revisions, the audit chain and the key floor move on here,
-//! the same way on both engines.
+//! What the one locked row holds while a transaction writes: revisions, the audit chain and the key floor move on here.
 
-use super::{Result, StoreError, rows, rows::Columns};
+use super::rows::{self, Columns};
 use crate::{
     audit::{Draft, Event, Head, link},
     sealing::SealedRecord,
+    store::{Result, StoreError},
 };
 
 /// The row of `meta`, locked.

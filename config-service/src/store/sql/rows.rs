@@ -2,24 +2,29 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ChangeRecord, NodeReport, Position, Result, SealedEntry, SealedRow, Standing, StoreError, documents};
+use super::documents;
 use crate::{
     audit::{Draft, Event, Hash},
     organizations::Organization,
     provider_configs::{ProviderConfig, StoredConfig},
     routing::Routing,
     sealing::SealedRecord,
+    store::{ChangeRecord, NodeReport, Position, Result, SealedEntry, SealedRow, Standing, StoreError},
 };
 
 /// Reads the columns of a row.
-pub(super) trait Columns {
+pub(in crate::store) trait Columns {
     fn text(&self, column: &str) -> Result<String>;
     fn number(&self, column: &str) -> Result<i64>;
     fn bytes(&self, column: &str) -> Result<Vec<u8>>;
     fn flag(&self, column: &str) -> Result<bool>;
-    fn instant(&self, column: &str) -> Result<DateTime<Utc>>;
-    fn instant_if_set(&self, column: &str) -> Result<Option<DateTime<Utc>>>;
+    /// `None`: it is not set.
+    fn instant(&self, column: &str) -> Result<Option<DateTime<Utc>>>;
     fn is_null(&self, column: &str) -> Result<bool>;
+}
+
+fn instant(row: &impl Columns, column: &str) -> Result<DateTime<Utc>> {
+    row.instant(column)?.ok_or_else(|| StoreError::inconsistent(format!("{column} is not set")))
 }
 
 pub(super) fn organization(row: &impl Columns) -> Result<Organization> {
@@ -28,8 +33,8 @@ pub(super) fn organization(row: &impl Columns) -> Result<Organization> {
         name: row.text("name")?,
         version: row.number("version")?,
         provider: row.text("provider")?,
-        created_at: row.instant("create_time")?,
-        updated_at: row.instant("update_time")?,
+        created_at: instant(row, "create_time")?,
+        updated_at: instant(row, "update_time")?,
     })
 }
 
@@ -38,7 +43,7 @@ pub(super) fn routing(row: &impl Columns) -> Result<Routing> {
         row.text("primary_provider")?,
         &row.text("routing")?,
         row.number("routing_version")?,
-        row.instant_if_set("routing_update_time")?,
+        row.instant("routing_update_time")?,
     )
 }
 
@@ -64,8 +69,8 @@ pub(super) fn config(row: &impl Columns) -> Result<StoredConfig> {
         fields: documents::read_fields(&row.text("fields")?)?,
         version: row.number("version")?,
         active,
-        created_at: row.instant("create_time")?,
-        updated_at: row.instant("update_time")?,
+        created_at: instant(row, "create_time")?,
+        updated_at: instant(row, "update_time")?,
     };
     Ok(StoredConfig { config, sealed: sealed(row)? })
 }
@@ -113,7 +118,7 @@ pub(super) fn change(row: &impl Columns) -> Result<ChangeRecord> {
     Ok(ChangeRecord {
         revision: row.number("revision")?,
         organization_id: row.text("organization_id")?,
-        committed_at: row.instant("commit_time")?,
+        committed_at: instant(row, "commit_time")?,
     })
 }
 
@@ -123,7 +128,7 @@ pub(super) fn hash(bytes: Vec<u8>) -> Result<Hash> {
 
 pub(super) fn event(row: &impl Columns) -> Result<Event> {
     let what = Draft {
-        at: row.instant("event_time")?,
+        at: instant(row, "event_time")?,
         actor: row.text("actor")?,
         roles: documents::read_roles(&row.text("roles")?)?,
         action: row.text("action")?,
@@ -150,6 +155,6 @@ pub(super) fn node(row: &impl Columns) -> Result<NodeReport> {
         kind: kind.parse().map_err(|()| StoreError::inconsistent(format!("a kind of node {kind:?}")))?,
         applied: row.number("applied")?,
         nack_reason: row.text("nack_reason")?,
-        last_seen: row.instant("last_seen")?,
+        last_seen: instant(row, "last_seen")?,
     })
 }

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use switchboard_providers::model::Channel;
 
-use super::StoreError;
 use crate::{
     audit::FieldChange,
     provider_configs::FieldState,
     routing::{Canary, Routing},
+    store::StoreError,
 };
 
 /// All of a routing but its primary, version and time, which are columns.
