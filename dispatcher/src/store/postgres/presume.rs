@@ -38,25 +38,25 @@ pub(super) const PRESUME: &str = "WITH claimed AS (\
     changed AS (\
         UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, failure = new.failure, \
         accepted_at = accepted, result_at = result, due_at = due, listed_at = listed, checks = 0 \
-        FROM unnest($19::text[], $20::text[], $21::timestamptz[], $22::text[], $23::text[], $24::text[], $25::text[], \
-        $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::integer[]) \
-        AS new (message, owner, created, status, name, events, failure, accepted, result, due, listed, due_before, \
+        FROM unnest($19::text[], $20::timestamptz[], $21::text[], $22::text[], $23::text[], $24::text[], \
+        $25::timestamptz[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::integer[]) \
+        AS new (message, created, status, name, events, failure, accepted, result, due, listed, due_before, \
         events_before) \
-        WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND organization_id = owner AND created_at = created \
+        WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND created_at = created \
         AND due_at IS NOT DISTINCT FROM due_before AND listed_at IS NOT DISTINCT FROM due_before \
         AND octet_length(messages.events) = events_before \
         AND NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name) \
         RETURNING id), \
     named AS (\
         INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
-        SELECT * FROM unnest($32::text[], $33::text[], $19::text[], $21::timestamptz[]) AS new (name, vendor, message) \
+        SELECT * FROM unnest($31::text[], $32::text[], $19::text[], $20::timestamptz[]) AS new (name, vendor, message) \
         WHERE name <> '' AND (message IN (SELECT id FROM changed)) IS TRUE ON CONFLICT DO NOTHING), \
     gone AS (\
-        DELETE FROM open_messages USING unnest($34::timestamptz[], $35::text[]) AS old (listed, message) \
+        DELETE FROM open_messages USING unnest($33::timestamptz[], $34::text[]) AS old (listed, message) \
         WHERE listed_at = listed AND message_id = message AND (message IN (SELECT id FROM changed)) IS TRUE), \
     moved AS (\
         INSERT INTO open_messages (listed_at, message_id, created_at) \
-        SELECT * FROM unnest($36::timestamptz[], $35::text[], $37::timestamptz[]) AS new (listed, message) \
+        SELECT * FROM unnest($35::timestamptz[], $34::text[], $36::timestamptz[]) AS new (listed, message) \
         WHERE listed IS NOT NULL AND (message IN (SELECT id FROM changed)) IS TRUE) \
     SELECT message FROM unnest($1::text[]) AS message WHERE message NOT IN (SELECT id FROM inserted) \
     UNION ALL \
@@ -114,7 +114,6 @@ async fn write(connection: &mut PgConnection, presumed: &Presumed) -> Result<Vec
         .bind(column(new, |m| m.due_time))
         .bind(column(&presumed.records, fingerprint))
         .bind(column(&settled, |m| m.id.as_str()))
-        .bind(column(&settled, |m| m.organization_id.as_str()))
         .bind(column(&settled, |m| m.create_time))
         .bind(column(&settled, |m| m.state.status().as_str()))
         .bind(column(&settled, |m| provider_message_id(m)))
