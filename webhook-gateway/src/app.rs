@@ -22,6 +22,8 @@ use crate::{Config, api, api::Gateway, reporter::Reporter, secrets::Secrets};
 /// One sentence for the operator: a setting that cannot be used, a port that is taken, a token that is missing.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     config.check()?;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
     let tokens_file = process.auth.tokens_file.as_deref();
     let token = config.token_source().resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
     let config_service = client::channel(&config.config_service_url, token.clone())
@@ -46,7 +48,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let reporter =
         Reporter::start(dispatcher, config.max_callbacks, config.max_reports, config.report_timeout, lifecycle);
 
-    http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
+    http::start(metrics_listener, readiness.clone(), metrics, lifecycle);
     let gateway = Gateway::new(&config, registry, secrets, watch, reporter, process.clock.clone());
     lifecycle.spawn("webhook gateway", api::serve(listener, gateway, readiness, lifecycle.clone()));
     Ok(started)

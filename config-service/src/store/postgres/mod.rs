@@ -19,8 +19,9 @@ use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use switchboard_runtime::telemetry::PoolUse;
 
-use super::{OpenError, migrations};
+use super::{Connections, OpenError, migrations};
 
 /// Connections of one replica: callers, the hub, and the snapshots that are being streamed.
 const CONNECTIONS: u32 = 16;
@@ -64,6 +65,13 @@ impl PostgresStore {
         let migrated = migrations::postgres().run(&pool).await;
         pool.close().await;
         migrated.map_err(|error| migrations::failed(error, place))
+    }
+}
+
+impl Connections for PostgresStore {
+    fn pools(&self) -> Vec<PoolUse> {
+        let (pool, most) = (&self.pool, self.pool.options().get_max_connections());
+        vec![PoolUse { name: "all", open: pool.size(), idle: pool.num_idle(), most }]
     }
 }
 

@@ -18,8 +18,9 @@ use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use switchboard_runtime::telemetry::PoolUse;
 
-use super::{OpenError, migrations};
+use super::{Connections, OpenError, migrations};
 
 /// How long to wait for another process that writes, a key rotation say.
 const BUSY: Duration = Duration::from_secs(10);
@@ -62,6 +63,14 @@ impl SqliteStore {
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
         Ok(Self { writer, readers: readers.map_err(unreachable)? })
+    }
+}
+
+impl Connections for SqliteStore {
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writer), ("readers", &self.readers)];
+        let most = |pool: &SqlitePool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
     }
 }
 
