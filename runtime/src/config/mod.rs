@@ -12,8 +12,10 @@ mod error;
 mod loader;
 mod settings;
 mod token_source;
+mod url_source;
 
 pub use error::ConfigError;
 pub use loader::{Loader, PREFIX, variable};
 pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
 pub use token_source::TokenSource;
+pub use url_source::url;
