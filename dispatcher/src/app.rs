@@ -32,6 +32,7 @@ use tonic::service::Routes;
 use crate::{
     Config,
     api::{DeliveryStatus, Messages, policy},
+    gauges::Gauges,
     history::{self, History},
     outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
     prepare::AdRules,
@@ -52,8 +53,12 @@ const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 /// # Errors
 ///
 /// One sentence that names the setting and the remedy.
-pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+pub async fn start(mut config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    config.read_files()?;
     let lifecycle = &process.lifecycle;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
+    existing_counters();
     let tokens_file = process.auth.tokens_file.as_deref();
     let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
@@ -69,7 +74,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let store = open_store(&config, &process.data_dir).await?;
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
-    let history = History::start(store, lifecycle);
+    let history = History::start(Arc::clone(&store), lifecycle);
 
     let limits = Limits {
         concurrency: config.account_concurrency.max(1),
@@ -79,6 +84,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         breaker: (&config.breaker).into(),
     };
     let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
+    Gauges { history: history.clone(), store, lanes: Arc::clone(&lanes) }.start(lifecycle);
     let channel = client::channel_over(&config.config_service_url, token, &tls.client)
         .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
@@ -125,8 +131,17 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .with_tls(tls.server)
         .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy::policy()));
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+    http::start(metrics_listener, readiness, metrics, lifecycle);
     Ok(started)
+}
+
+/// Counters whose first step somebody must see are there before it.
+fn existing_counters() {
+    for name in
+        ["switchboard_doubled_messages_total", "switchboard_history_errors_total", "switchboard_history_retries_total"]
+    {
+        metrics::counter!(name).increment(0);
+    }
 }
 
 /// The rate of the vendor accounts: shared where there is a Redis to share it.
@@ -145,17 +160,26 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
 ///
 /// # Errors
 ///
-/// When the database cannot be opened, or its schema is not one that this version knows.
+/// When the database cannot be opened, or a migration fails or was edited after it had been applied.
 pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
-    // Opening a store migrates it.
-    open_store(config, &process.data_dir).await.map(drop)
+    let mut config = config.clone();
+    config.read_files()?;
+    if let Some(url) = postgres_url(&config) {
+        return PostgresStore::migrate(url).await.context("dispatcher.database_url");
+    }
+    // Opening a file migrates it.
+    open_store(&config, &process.data_dir).await.map(drop)
 }
 
-/// Opens the history where the settings say, and brings its schema up to date. Errors do not show a server's address: it
-/// may hold a password.
+fn postgres_url(config: &Config) -> Option<&str> {
+    config.database_url.as_deref().filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://"))
+}
+
+/// Opens the history where the settings say. A file is brought up to date; a server must have been (`switchboard
+/// migrate`). Errors do not show a server's address: it may hold a password.
 async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let url = config.database_url.as_deref();
-    if let Some(url) = url.filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+    if let Some(url) = postgres_url(config) {
         let store = PostgresStore::open(url, config.database_pool.into(), config.reconcile_after)
             .await
             .context("dispatcher.database_url: the PostgreSQL database cannot be opened")?;

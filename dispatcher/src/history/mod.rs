@@ -212,6 +212,11 @@ impl History {
         Ok(self.store.list(query).await?)
     }
 
+    /// How many writes wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     async fn write(&self, write: Write) -> Result<Written, HistoryError> {
         let (reply, written) = oneshot::channel();
         self.queue.send(Job { write, reply }).await.map_err(|_| HistoryError::Unavailable)?;

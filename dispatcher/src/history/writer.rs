@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{HistoryError, Job};
@@ -29,7 +29,9 @@ pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, st
         }
         let (writes, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|job| (job.write, job.reply)).unzip();
         let size = writes.len();
+        let begun = Instant::now();
         let result = store.commit(writes).await;
+        metrics::histogram!("switchboard_history_commit_seconds").record(begun.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred writes")]
         metrics::histogram!("switchboard_history_batch_size").record(size as f64);
         match result {

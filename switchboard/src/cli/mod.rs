@@ -4,12 +4,12 @@ mod run;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
     client::ClientArgs,
-    commands::{audit, messages, org, provider, routing, send, test_connection},
+    commands::{audit, health, messages, org, provider, routing, send, test_connection},
     output::OutputArgs,
     settings::Flags,
 };
@@ -53,7 +53,14 @@ pub enum Command {
     /// Runs both simulated vendors
     VendorSim(VendorSim),
     /// Brings the databases of the settings to this version; safe to run twice, and at the same time
-    Migrate,
+    Migrate {
+        /// Only the database of this service [default: both]
+        #[arg(value_enum)]
+        database: Option<Database>,
+    },
+    /// Asks a service on this machine whether it can do its job: exit code 0 if so
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::Health),
     /// Makes or rotates the key ring that seals credentials
     #[command(subcommand)]
     Keys(Keys),
@@ -88,6 +95,15 @@ pub struct VendorSim {
     /// Address of the webhook gateway that the seeded accounts' callbacks go to, such as http://127.0.0.1:7003
     #[arg(long, value_name = "URL")]
     pub webhooks: Option<String>,
+}
+
+/// A service that has a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Database {
+    /// Organisations, credentials, routing, audit trail.
+    ConfigService,
+    /// The history.
+    Dispatcher,
 }
 
 /// The key ring.

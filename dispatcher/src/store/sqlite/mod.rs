@@ -18,6 +18,7 @@ use sqlx::{
 
 use super::{Fingerprint, Forgotten, ListQuery, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
+use switchboard_runtime::telemetry::PoolUse;
 
 /// The embedded engine.
 pub struct SqliteStore {
@@ -32,7 +33,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or its schema is not one that this version knows.
+    /// When the file cannot be opened, or a migration fails or was edited after it had been applied.
     pub async fn open(path: &Path, reconcile_after: Duration) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -43,7 +44,7 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(100);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrations::migrator().run(&writer).await?;
+        migrations::run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(Self { writer, readers, reconcile_after })
     }
@@ -82,5 +83,11 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writer), ("readers", &self.readers)];
+        let most = |pool: &SqlitePool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
     }
 }
