@@ -13,6 +13,7 @@ use switchboard_proto::{
     config::v1::NodeKind,
     dispatch::v1::{
         delivery_status_service_server::DeliveryStatusServiceServer, message_service_server::MessageServiceServer,
+        webhook_admin_service_server::WebhookAdminServiceServer,
     },
 };
 use switchboard_providers::Registry;
@@ -31,7 +32,8 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    api::{DeliveryStatus, Messages, policy},
+    api::{DeliveryStatus, Messages, WebhookAdmin, policy},
+    callbacks::{Quarantine, Reports},
     history::{self, History},
     outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
     prepare::AdRules,
@@ -69,7 +71,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let store = open_store(&config, &process.data_dir).await?;
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
-    let history = History::start(store, lifecycle);
+    let history = History::start(Arc::clone(&store), lifecycle);
 
     let limits = Limits {
         concurrency: config.account_concurrency.max(1),
@@ -96,7 +98,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         require_known_organization: config.require_known_organization,
     };
     let mappings = readiness.register("mappings");
-    let resolver = Arc::new(Resolver::start(subscriber, channel, registry, lanes, freshness, lifecycle, mappings));
+    let vendors = registry.clone();
+    let resolver = Arc::new(Resolver::start(subscriber, channel, vendors, lanes, freshness, lifecycle, mappings));
 
     let sends = Sends::new(
         Arc::clone(&resolver),
@@ -116,10 +119,14 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let clock = || Arc::clone(&process.clock);
     Reconciler::new(history.clone(), Arc::clone(&resolver), sends.clone(), clock(), reconciliation).start(lifecycle);
     let rules = AdRules { night: config.ad_night_window };
-    let messages = Messages::new(sends.clone(), history.clone(), rules, Arc::clone(&process.clock));
-    let status = DeliveryStatus::new(history, sends, Arc::clone(&process.clock));
+    let messages = Messages::new(sends.clone(), history.clone(), rules, config.result_horizon, clock());
+    let reports = Reports::new(history, Arc::clone(&store), sends, clock());
+    let quarantine = Quarantine::new(store, reports.clone(), registry, clock(), process.ids.clone());
+    let status = DeliveryStatus::new(reports.clone(), quarantine.clone(), clock());
+    let webhooks = WebhookAdmin::new(quarantine, reports);
     let routes = Routes::new(MessageServiceServer::new(messages).max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
+        .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT))
+        .add_service(WebhookAdminServiceServer::new(webhooks));
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
         .with_tls(tls.server)

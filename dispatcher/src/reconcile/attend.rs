@@ -9,9 +9,9 @@ use switchboard_providers::{
 use super::Reconciler;
 use crate::{
     history::HistoryError,
-    message::{EventKind, Message, Report, Settlement, State},
+    message::{EventKind, Message, Settlement, State},
     resolver::Account,
-    store::StatusUpdate,
+    store::{Signer, StatusUpdate},
 };
 
 impl Reconciler {
@@ -132,22 +132,12 @@ impl Reconciler {
 
 /// What a look-up found, as a callback would have said it: the account itself vouches for it.
 fn update(message: &Message, report: VendorReport, now: DateTime<Utc>) -> StatusUpdate {
-    StatusUpdate {
+    let signer = Signer {
         provider: message.route.provider.clone(),
         provider_account: message.route.provider_account.clone(),
         organization_ids: vec![message.route.account_organization_id.clone()],
-        client_reference: message.id.clone(),
-        event_key: report.event_key,
-        report: Report {
-            provider_message_id: report.provider_message_id,
-            status: report.status,
-            provider_status: report.provider_status,
-            failure: report.failure,
-            occur_time: report.occur_time.unwrap_or(now),
-            fallback: String::new(),
-        },
-        at: now,
-    }
+    };
+    StatusUpdate { client_reference: message.id.clone(), ..StatusUpdate::of_vendor(signer, report, now) }
 }
 
 fn delta(duration: std::time::Duration) -> TimeDelta {

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Fingerprint, NewMessage, StatusOutcome, StatusUpdate, Write, Written};
+use super::{Fingerprint, NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
 use crate::message::{Applied, Message, Settlement, State};
 
 /// What an engine has to load before the ledger can decide.
@@ -305,6 +305,7 @@ impl Ledger {
             message_id: message_id.to_owned(),
             status,
             fallback: None,
+            spoken_for: None,
         };
         let message_id = self.meant(&update).map(|message| message.id.clone());
         let Some((message_id, entry)) = message_id.and_then(|id| self.messages.get(&id).map(|entry| (id, entry)))
@@ -321,7 +322,15 @@ impl Ledger {
         };
         let status = entry.message.state.status();
         if !speaks_for(&update, &entry.message) {
-            return reported(StatusOutcome::Foreign, "", None);
+            let spoken_for =
+                SpokenFor { organization_id: entry.message.organization_id.clone(), message_id: message_id.clone() };
+            return Written::Reported {
+                outcome: StatusOutcome::Foreign,
+                message_id: String::new(),
+                status: None,
+                fallback: None,
+                spoken_for: Some(spoken_for),
+            };
         }
         let key = scoped_key(&update, Some(&entry.message));
         if !self.keys.insert(key.clone()) {
@@ -337,7 +346,7 @@ impl Ledger {
             Applied::Stale | Applied::Conflict => StatusOutcome::Stale,
         };
         let fallback = self.fall_back(&message_id, update.at);
-        Written::Reported { outcome, message_id, status: Some(status), fallback }
+        Written::Reported { outcome, message_id, status: Some(status), fallback, spoken_for: None }
     }
 
     fn apply_report(&mut self, message_id: &str, update: &StatusUpdate) -> Applied {

@@ -8,6 +8,7 @@
 //! conformance suite.
 
 mod backoff;
+mod callbacks;
 pub mod ledger;
 pub mod postgres;
 mod retention;
@@ -21,12 +22,13 @@ use switchboard_providers::model::Channel;
 
 use crate::message::{Message, Status};
 
+pub use callbacks::{Callbacks, Noted, QuarantineQuery, Quarantined, Refusal, Room, Signer, Unreadable};
 pub use retention::{Forgotten, Terms};
-pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
+pub use writes::{NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
 
 /// Where messages are kept.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Callbacks + Send + Sync + 'static {
     /// Commits writes in one transaction, in their order. What each came to, in the same order.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 12] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 13] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -43,6 +43,7 @@ const MIGRATIONS: [(i64, &str, &str, Run); 12] = migrations![
     10 "0010_partition_history" Whole,
     11 "0011_companions" Whole,
     12 "0012_months" Whole,
+    13 "0013_callbacks" Whole,
 ];
 
 /// "switchbd", in bytes.

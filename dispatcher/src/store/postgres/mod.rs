@@ -2,6 +2,7 @@
 //!
 //! Everything a batch of writes needs goes to the server in a handful of statements over arrays, whatever its size.
 
+mod callbacks;
 mod claim;
 mod commit;
 mod connect;
@@ -25,7 +26,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Fingerprint, Forgotten, ListQuery, StatusOutcome, Store, StoreError, Terms, Write, Written};
+use super::{
+    Callbacks, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room, StatusOutcome,
+    Store, StoreError, Terms, Unreadable, Write, Written,
+};
 use crate::message::Message;
 
 pub use connect::PoolSizes;
@@ -103,5 +107,37 @@ impl Store for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Callbacks for PostgresStore {
+    async fn set_aside(
+        &self,
+        events: Vec<(String, Unreadable)>,
+        room: Room,
+        at: DateTime<Utc>,
+    ) -> Result<Option<u32>, StoreError> {
+        callbacks::set_aside(&self.writers, events, room, at).await
+    }
+
+    async fn quarantined(&self, query: &QuarantineQuery) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::quarantined(&self.readers, query).await
+    }
+
+    async fn quarantined_by_id(&self, ids: &[String]) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::by_id(&self.readers, ids).await
+    }
+
+    async fn release(&self, id: &str) -> Result<(), StoreError> {
+        callbacks::release(&self.writers, id).await
+    }
+
+    async fn note_refusals(&self, refusals: Vec<Refusal>, at: DateTime<Utc>) -> Result<(), StoreError> {
+        callbacks::note_refusals(&self.writers, refusals, at).await
+    }
+
+    async fn refusals(&self, limit: u32) -> Result<Vec<Noted>, StoreError> {
+        callbacks::refusals(&self.readers, limit).await
     }
 }

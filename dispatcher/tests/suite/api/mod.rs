@@ -9,6 +9,7 @@ mod doubt;
 mod failover;
 mod harness;
 mod idempotency;
+mod quarantine;
 mod reading;
 mod refusals;
 mod resolving;

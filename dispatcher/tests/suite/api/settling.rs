@@ -157,3 +157,31 @@ async fn an_alimtalk_that_the_vendor_refuses_becomes_a_text() {
     let texts: Vec<_> = world.vendors.cloudmsg().messages().into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["발송되었습니다"]);
 }
+
+#[tokio::test]
+async fn what_happens_next_and_when_is_told_until_the_message_is_final() {
+    let world = World::configured(|config| {
+        config.reconcile_after = Duration::from_secs(2);
+        config.result_horizon = Duration::from_secs(3600);
+    })
+    .await;
+    let mut request = sms("hanbit", "글");
+    request.to = "010-0000-9002".to_owned();
+    let seconds = |time: &Option<prost_types::Timestamp>| time.as_ref().unwrap().seconds;
+    let sent = world.sender().sms(request).await.unwrap();
+    let read = world.sender().get(&sent.message_id).await.unwrap();
+    let recorded = seconds(&read.create_time);
+    assert_eq!((read.next_action.as_str(), read.check_count), ("LOOK_UP", 0));
+    assert_eq!(seconds(&read.next_action_time) - recorded, 2, "reconcile_after");
+    assert_eq!(seconds(&read.give_up_time) - recorded, 3600, "result_horizon");
+    let asked = eventually("the vendor is asked, and has nothing new", async || {
+        world.advance(TimeDelta::seconds(2));
+        let read = world.sender().get(&sent.message_id).await.unwrap();
+        (read.check_count >= 2).then_some(read)
+    })
+    .await;
+    assert_eq!(asked.next_action, "LOOK_UP");
+    world.advance(TimeDelta::seconds(3600));
+    let open = passes(&world, &sent.message_id, MessageStatus::Unresolved).await;
+    assert_eq!((open.next_action.as_str(), open.next_action_time, open.give_up_time), ("", None, None));
+}

@@ -83,6 +83,14 @@ conformance! {
         a_forged_parked_event_does_not_use_up_the_true_one
         after_a_failover_the_first_vendor_speaks_for_the_message_no_more
     }
+    quarantine {
+        an_event_is_kept_once_as_it_came_and_counted_each_time
+        quarantined_events_are_listed_oldest_first_and_narrowed
+        an_account_without_room_keeps_nothing_new_and_others_have_theirs
+        an_event_that_nobody_replays_is_forgotten_and_counted
+        a_forged_update_tells_whose_message_was_meant
+        refused_updates_are_noted_by_who_spoke_for_whom
+    }
     listing {
         only_the_organisations_own_messages_are_listed_newest_first
         every_filter_narrows_the_list
