@@ -117,7 +117,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         look_up_timeout: config.send_timeout,
     };
     let clock = || Arc::clone(&process.clock);
-    Reconciler::new(history.clone(), Arc::clone(&resolver), sends.clone(), clock(), reconciliation).start(lifecycle);
+    Reconciler::new(history.clone(), Arc::clone(&store), Arc::clone(&resolver), sends.clone(), clock(), reconciliation)
+        .start(lifecycle);
     let rules = AdRules { night: config.ad_night_window };
     let messages = Messages::new(sends.clone(), history.clone(), rules, config.result_horizon, clock());
     let reports = Reports::new(history, Arc::clone(&store), sends, clock());

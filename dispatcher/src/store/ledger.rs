@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{Fingerprint, NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
-use crate::message::{Applied, Message, Settlement, State};
+use crate::message::{Applied, EventKind, Message, Settlement, State};
 
 /// What an engine has to load before the ledger can decide.
 #[derive(Debug, Default)]
@@ -108,6 +108,21 @@ pub struct Effects {
     pub park: Vec<StatusUpdate>,
     /// Keys of parked reports that have been applied.
     pub unpark: Vec<String>,
+    /// The vendors of messages about which contradicting final results were heard.
+    pub conflicts: Conflicts,
+}
+
+/// Contradictions to count once they are committed.
+#[derive(Clone, Default)]
+pub struct Conflicts(Vec<String>);
+
+impl Conflicts {
+    /// They are committed.
+    pub fn count(self) {
+        for provider in self.0 {
+            metrics::counter!("switchboard_status_conflicts_total", "provider" => provider).increment(1);
+        }
+    }
 }
 
 /// A message that changed.
@@ -222,6 +237,9 @@ impl Ledger {
             Write::Settle { message_id, settlement, at } => {
                 let Some(entry) = self.messages.get_mut(&message_id) else { return Written::Missing };
                 entry.message.settle(settlement, at);
+                if entry.message.events.last().is_some_and(|event| event.kind == EventKind::Conflict) {
+                    self.effects.conflicts.0.push(entry.message.route.provider.clone());
+                }
                 self.touch(&message_id, at);
                 self.unpark(&message_id, at);
                 self.settled(&message_id, at)
@@ -356,8 +374,12 @@ impl Ledger {
         };
         match applied {
             Applied::Moved => self.touch(message_id, update.at),
+            Applied::Conflict => {
+                self.effects.conflicts.0.push(update.provider.clone());
+                self.mark(message_id);
+            }
             // Nothing new was learned, so nobody has to look earlier than planned.
-            Applied::Stale | Applied::Conflict | Applied::Unknown => self.mark(message_id),
+            Applied::Stale | Applied::Unknown => self.mark(message_id),
         }
         applied
     }

@@ -9,6 +9,7 @@
 
 mod backoff;
 mod callbacks;
+mod census;
 pub mod ledger;
 pub mod postgres;
 mod retention;
@@ -23,6 +24,7 @@ use switchboard_providers::model::Channel;
 use crate::message::{Message, Status};
 
 pub use callbacks::{Callbacks, Noted, QuarantineQuery, Quarantined, Refusal, Room, Signer, Unreadable};
+pub use census::{Census, Open};
 pub use retention::{Forgotten, Terms};
 pub use writes::{NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
 
@@ -77,6 +79,24 @@ pub trait Store: Callbacks + Send + Sync + 'static {
     ///
     /// When the store cannot be written; some of it may have been done.
     async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError>;
+
+    /// How much is open and set aside. Never reads the whole history.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError>;
+
+    /// Whether this process is the one, of all that share the store, that looks after open messages. It is from now on if
+    /// nobody was; who does not ask for some seconds may lose it to another.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be found out: then it is not.
+    async fn lead(&self) -> Result<bool, StoreError>;
+
+    /// Lets another process look after open messages.
+    async fn resign(&self);
 
     /// Whether the store answers.
     ///

@@ -3,9 +3,11 @@
 //! Everything a batch of writes needs goes to the server in a handful of statements over arrays, whatever its size.
 
 mod callbacks;
+mod census;
 mod claim;
 mod commit;
 mod connect;
+mod leader;
 mod listing;
 mod load;
 mod migrations;
@@ -27,8 +29,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::{
-    Callbacks, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room, StatusOutcome,
-    Store, StoreError, Terms, Unreadable, Write, Written,
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room,
+    StatusOutcome, Store, StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
 
@@ -39,6 +41,7 @@ pub struct PostgresStore {
     writers: PgPool,
     readers: PgPool,
     recent: recent::Recent,
+    candidate: leader::Candidate,
     reconcile_after: Duration,
 }
 
@@ -53,8 +56,9 @@ impl PostgresStore {
         let options = connect::options(url)?;
         migrations::run(&options).await?;
         let writers = connect::writers(options.clone(), pools.writers);
-        let readers = connect::readers(options, pools.readers);
-        Ok(Self { writers, readers, recent: recent::Recent::default(), reconcile_after })
+        let readers = connect::readers(options.clone(), pools.readers);
+        let candidate = leader::Candidate::new(options);
+        Ok(Self { writers, readers, recent: recent::Recent::default(), candidate, reconcile_after })
     }
 }
 
@@ -102,6 +106,18 @@ impl Store for PostgresStore {
     async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError> {
         self.reunite(batch).await?;
         tidy::tidy(&self.writers, now, terms, batch).await
+    }
+
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError> {
+        census::census(&self.readers, now).await
+    }
+
+    async fn lead(&self) -> Result<bool, StoreError> {
+        self.candidate.leads().await
+    }
+
+    async fn resign(&self) {
+        self.candidate.resign().await;
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! The embedded engine: WAL, every commit synced to disk, one writer.
 
 mod callbacks;
+mod census;
 mod claim;
 mod commit;
 mod migrations;
@@ -18,7 +19,7 @@ use sqlx::{
 };
 
 use super::{
-    Callbacks, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room, Store,
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room, Store,
     StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
@@ -82,6 +83,17 @@ impl Store for SqliteStore {
     async fn tidy(&self, _now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError> {
         tidy::tidy(&self.writer, terms, batch).await
     }
+
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError> {
+        census::census(&self.readers, now).await
+    }
+
+    /// One process alone has the file.
+    async fn lead(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn resign(&self) {}
 
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;

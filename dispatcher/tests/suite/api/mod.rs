@@ -2,6 +2,7 @@
 //! config-service.
 
 mod advertisements;
+mod asking;
 mod auth;
 mod callbacks;
 mod callers;

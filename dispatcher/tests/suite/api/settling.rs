@@ -159,6 +159,44 @@ async fn an_alimtalk_that_the_vendor_refuses_becomes_a_text() {
 }
 
 #[tokio::test]
+async fn a_text_in_place_of_an_alimtalk_is_sent_once_even_when_its_sender_dies() {
+    let mut world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    let request = SendAlimtalkRequest {
+        fallback: Some(Fallback { text: "발송되었습니다".to_owned(), ..Fallback::default() }),
+        ..alimtalk("hanbit")
+    };
+    vendor.next_send(Fault::Refuse { code: "1006".to_owned() });
+    vendor.next_send(Fault::Hang { accept: true });
+    let parent = world.sender().alimtalk(request).await.unwrap();
+    assert_eq!(parent.status(), MessageStatus::Failed);
+    let text = vendor.has_message().await;
+    world.restart().await;
+    assert_eq!(text.reference.as_ref(), Some(&parent.fallback_message_id));
+    passes(&world, &parent.fallback_message_id, MessageStatus::Delivered).await;
+    assert_eq!(vendor.messages().len(), 1, "one text, and no Alimtalk");
+    let read = world.sender().get(&parent.message_id).await.unwrap();
+    assert_eq!(read.fallback_message_id, parent.fallback_message_id);
+}
+
+#[tokio::test]
+async fn an_alimtalk_whose_text_the_vendor_sends_gets_none_from_us() {
+    let world = world().await;
+    let request = SendAlimtalkRequest {
+        fallback: Some(Fallback { text: "발송되었습니다".to_owned(), ..Fallback::default() }),
+        ..alimtalk("hanbit")
+    };
+    let parent = world.sender().alimtalk(request).await.unwrap();
+    assert_eq!(parent.status(), MessageStatus::Queued);
+    let failed = report("cloudmsg", &parent.provider_account, &parent.message_id, MessageStatus::Failed);
+    assert_eq!(world.gateway().tell(failed.clone()).await, StatusOutcome::Applied);
+    assert_eq!(world.gateway().tell(failed).await, StatusOutcome::Duplicate);
+    let read = world.sender().get(&parent.message_id).await.unwrap();
+    assert_eq!((read.status(), read.fallback_message_id.as_str()), (MessageStatus::Failed, ""));
+    assert_eq!((world.sender().all("hanbit").await.len(), world.vendors.cloudmsg().sends()), (1, 1));
+}
+
+#[tokio::test]
 async fn what_happens_next_and_when_is_told_until_the_message_is_final() {
     let world = World::configured(|config| {
         config.reconcile_after = Duration::from_secs(2);

@@ -1,5 +1,6 @@
 //! What every engine must do, by topic.
 
+pub mod census;
 pub mod due;
 pub mod failures;
 pub mod fallback;
