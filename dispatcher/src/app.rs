@@ -13,6 +13,7 @@ use switchboard_proto::{
     config::v1::NodeKind,
     dispatch::v1::{
         delivery_status_service_server::DeliveryStatusServiceServer, message_service_server::MessageServiceServer,
+        webhook_admin_service_server::WebhookAdminServiceServer,
     },
 };
 use switchboard_providers::Registry;
@@ -31,7 +32,8 @@ use tonic::service::Routes;
 
 use crate::{
     Config,
-    api::{DeliveryStatus, Messages, policy},
+    api::{DeliveryStatus, Messages, WebhookAdmin, policy},
+    callbacks::{Quarantine, Reports},
     gauges::Gauges,
     history::{self, History},
     outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
@@ -84,7 +86,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         breaker: (&config.breaker).into(),
     };
     let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
-    Gauges { history: history.clone(), store, lanes: Arc::clone(&lanes) }.start(lifecycle);
+    Gauges { history: history.clone(), store: Arc::clone(&store), lanes: Arc::clone(&lanes) }.start(lifecycle);
     let channel = client::channel_over(&config.config_service_url, token, &tls.client)
         .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
@@ -102,7 +104,8 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         require_known_organization: config.require_known_organization,
     };
     let mappings = readiness.register("mappings");
-    let resolver = Arc::new(Resolver::start(subscriber, channel, registry, lanes, freshness, lifecycle, mappings));
+    let vendors = registry.clone();
+    let resolver = Arc::new(Resolver::start(subscriber, channel, vendors, lanes, freshness, lifecycle, mappings));
 
     let sends = Sends::new(
         Arc::clone(&resolver),
@@ -120,12 +123,17 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         look_up_timeout: config.send_timeout,
     };
     let clock = || Arc::clone(&process.clock);
-    Reconciler::new(history.clone(), Arc::clone(&resolver), sends.clone(), clock(), reconciliation).start(lifecycle);
+    Reconciler::new(history.clone(), Arc::clone(&store), Arc::clone(&resolver), sends.clone(), clock(), reconciliation)
+        .start(lifecycle);
     let rules = AdRules { night: config.ad_night_window };
-    let messages = Messages::new(sends.clone(), history.clone(), rules, Arc::clone(&process.clock));
-    let status = DeliveryStatus::new(history, sends, Arc::clone(&process.clock));
+    let messages = Messages::new(sends.clone(), history.clone(), rules, config.result_horizon, clock());
+    let reports = Reports::new(history, Arc::clone(&store), sends, clock());
+    let quarantine = Quarantine::new(store, reports.clone(), registry, clock(), process.ids.clone());
+    let status = DeliveryStatus::new(reports.clone(), quarantine.clone(), clock());
+    let webhooks = WebhookAdmin::new(quarantine, reports);
     let routes = Routes::new(MessageServiceServer::new(messages).max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
+        .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT))
+        .add_service(WebhookAdminServiceServer::new(webhooks));
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
         .with_tls(tls.server)

@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     message::{Message, Settlement},
-    store::{Fingerprint, ListQuery, NewMessage, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written},
+    store::{
+        Fingerprint, ListQuery, NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written,
+    },
 };
 
 pub use health::watch as watch_health;
@@ -93,6 +95,8 @@ pub struct ReportResult {
     pub status: Option<crate::message::Status>,
     /// A text that is recorded in the message's place and has to be sent.
     pub fallback: Option<Box<Message>>,
+    /// Whose message it spoke for without being allowed to.
+    pub spoken_for: Option<SpokenFor>,
 }
 
 impl History {
@@ -146,8 +150,8 @@ impl History {
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
         match self.write(Write::Report(Box::new(update))).await? {
-            Written::Reported { outcome, message_id, status, fallback } => {
-                Ok(ReportResult { outcome, message_id, status, fallback })
+            Written::Reported { outcome, message_id, status, fallback, spoken_for } => {
+                Ok(ReportResult { outcome, message_id, status, fallback, spoken_for })
             }
             _ => Err(HistoryError::Inconsistent),
         }

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use switchboard_providers::{
-    MessageProvider,
+    MessageProvider, ResultsPage, ResultsSpan,
     model::{Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Refusal, Report, SendOutcome},
 };
 use tokio::{
@@ -123,15 +123,31 @@ impl Lane {
     ///
     /// When the vendor could not be asked.
     pub async fn look_up(&self, what: LookUp<'_>, at: DateTime<Utc>) -> Result<Vec<Report>, LookUpError> {
-        if let Some(rest) = self.shared.pace.paused() {
+        self.shared.ask(self.provider.look_up(what, at)).await
+    }
+
+    /// Asks the vendor for a page of its results feed, within the account's rate.
+    ///
+    /// # Errors
+    ///
+    /// When the vendor could not be asked.
+    pub async fn results(&self, span: ResultsSpan<'_>, at: DateTime<Utc>) -> Result<ResultsPage, LookUpError> {
+        self.shared.ask(self.provider.results(span, at)).await
+    }
+}
+
+impl Shared {
+    /// Asks when it is the account's turn, unless the vendor has asked for a pause.
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, LookUpError>>) -> Result<T, LookUpError> {
+        if let Some(rest) = self.pace.paused() {
             let detail = "the vendor has asked for a pause; it was not asked";
             let failure = Failure::new(FailureCode::ProviderThrottled, "", detail, true);
             return Err(LookUpError { failure, retry_after: Some(rest) });
         }
-        self.shared.rate.turn(&self.shared.rate_key).await;
-        let answer = self.provider.look_up(what, at).await;
+        self.rate.turn(&self.rate_key).await;
+        let answer = question.await;
         if let Err(LookUpError { retry_after: Some(pause), .. }) = &answer {
-            self.shared.pace.pause(*pause);
+            self.pace.pause(*pause);
         }
         answer
     }

@@ -8,6 +8,8 @@
 //! conformance suite.
 
 mod backoff;
+mod callbacks;
+mod census;
 pub mod ledger;
 pub mod postgres;
 mod retention;
@@ -22,12 +24,14 @@ use switchboard_runtime::telemetry::PoolUse;
 
 use crate::message::{Message, Status};
 
+pub use callbacks::{Callbacks, Noted, QuarantineQuery, Quarantined, Refusal, Room, Signer, Unreadable};
+pub use census::{Census, Open};
 pub use retention::{Forgotten, Terms};
-pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
+pub use writes::{NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
 
 /// Where messages are kept.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Callbacks + Send + Sync + 'static {
     /// Commits writes in one transaction, in their order. What each came to, in the same order.
     ///
     /// # Errors
@@ -76,6 +80,24 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When the store cannot be written; some of it may have been done.
     async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError>;
+
+    /// How much is open and set aside. Never reads the whole history.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError>;
+
+    /// Whether this process is the one, of all that share the store, that looks after open messages. It is from now on if
+    /// nobody was; who does not ask for some seconds may lose it to another.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be found out: then it is not.
+    async fn lead(&self) -> Result<bool, StoreError>;
+
+    /// Lets another process look after open messages.
+    async fn resign(&self);
 
     /// Whether the store answers.
     ///

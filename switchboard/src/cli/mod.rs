@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::{
     client::ClientArgs,
-    commands::{audit, health, messages, org, provider, routing, send, test_connection},
+    commands::{audit, health, messages, org, provider, routing, send, test_connection, webhooks},
     output::OutputArgs,
     settings::Flags,
 };
@@ -77,6 +77,8 @@ pub enum Command {
     Send(Client<send::Action>),
     /// The history of messages
     Messages(Client<messages::Action>),
+    /// What the vendors' callbacks brought that could not simply be applied
+    Webhooks(Client<webhooks::Action>),
     /// The trail of who did what
     Audit(Client<audit::Action>),
     /// Prints a completion script for a shell

@@ -5,7 +5,7 @@ use clap::CommandFactory as _;
 use super::{Cli, Command, Keys};
 use crate::{
     client::Connector,
-    commands::{self, audit, keys, messages, org, provider, routing, send, test_connection},
+    commands::{self, audit, keys, messages, org, provider, routing, send, test_connection, webhooks},
     demo, services,
     services::Service,
     settings::Settings,
@@ -50,6 +50,9 @@ impl Cli {
             }
             Command::Messages(group) => {
                 messages::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Webhooks(group) => {
+                webhooks::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
             }
             Command::Audit(group) => {
                 audit::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await

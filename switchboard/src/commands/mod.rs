@@ -12,5 +12,6 @@ pub(crate) mod routing;
 pub(crate) mod send;
 pub(crate) mod test_connection;
 mod wait;
+pub(crate) mod webhooks;
 
 pub(crate) use wait::{Wait, applied};

@@ -41,6 +41,7 @@ fn every_command_explains_itself() {
         "test-connection",
         "send",
         "messages",
+        "webhooks",
         "audit",
         "completions",
     ] {

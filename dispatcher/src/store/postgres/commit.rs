@@ -35,7 +35,8 @@ pub(super) async fn commit(
         let mut connection = pool.acquire().await?;
         let tried = tokio::time::timeout(PATIENCE, batch.attempt(&mut connection, mem::take(&mut presumed))).await;
         match tried {
-            Ok(Ok(Done { written, effects, places })) => {
+            Ok(Ok(Done { written, mut effects, places })) => {
+                mem::take(&mut effects.conflicts).count();
                 learn(recent, effects, &places);
                 return Ok(written);
             }

@@ -34,7 +34,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 13] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 14] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -48,6 +48,7 @@ const MIGRATIONS: [(i64, &str, &str, Run); 13] = migrations![
     11 "0011_companions" Whole,
     12 "0012_months" Whole,
     13 "0013_partitions_by_their_owner" Whole,
+    14 "0014_callbacks" Whole,
 ];
 
 /// "switchbd", in bytes.

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Execute as _, PgConnection};
 use switchboard_providers::model::Channel;
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
-use super::{PostgresStore, claim, connect, read, reunite, tidy, write};
+use super::{PostgresStore, census, claim, connect, read, reunite, tidy, write};
 use crate::{message::Status, store::ListQuery};
 
 /// A database, and a connection set up as those of a pool are.
@@ -90,6 +90,8 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
         ("drop parked", tidy::DROP_PARKED),
         ("drop from the old table", tidy::DROP_FROM_HISTORY),
         ("met", reunite::MET),
+        ("open", census::OPEN),
+        ("drop quarantined", tidy::DROP_QUARANTINED),
     ];
     for state in ["empty", "empty and analysed", "full"] {
         for (name, sql) in statements {

@@ -16,8 +16,8 @@ macro_rules! migrations {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str); 3] =
-    migrations![1 "0001_legacy_history", 2 "0002_extend_history", 3 "0003_retention"];
+const MIGRATIONS: [(i64, &str, &str); 4] =
+    migrations![1 "0001_legacy_history", 2 "0002_extend_history", 3 "0003_retention", 4 "0004_callbacks"];
 
 /// Brings the schema up to date, whole or not at all. The lock that a writer holds keeps others from doing it meanwhile.
 pub(super) async fn run(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! The embedded engine: WAL, every commit synced to disk, one writer.
 
+mod callbacks;
+mod census;
 mod claim;
 mod commit;
 mod migrations;
@@ -16,7 +18,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Fingerprint, Forgotten, ListQuery, Store, StoreError, Terms, Write, Written};
+use super::{
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room, Store,
+    StoreError, Terms, Unreadable, Write, Written,
+};
 use crate::message::Message;
 use switchboard_runtime::telemetry::PoolUse;
 
@@ -80,6 +85,17 @@ impl Store for SqliteStore {
         tidy::tidy(&self.writer, terms, batch).await
     }
 
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError> {
+        census::census(&self.readers, now).await
+    }
+
+    /// One process alone has the file.
+    async fn lead(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn resign(&self) {}
+
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
@@ -89,5 +105,37 @@ impl Store for SqliteStore {
         let pools = [("writers", &self.writer), ("readers", &self.readers)];
         let most = |pool: &SqlitePool| pool.options().get_max_connections();
         pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
+    }
+}
+
+#[async_trait]
+impl Callbacks for SqliteStore {
+    async fn set_aside(
+        &self,
+        events: Vec<(String, Unreadable)>,
+        room: Room,
+        at: DateTime<Utc>,
+    ) -> Result<Option<u32>, StoreError> {
+        callbacks::set_aside(&self.writer, events, room, at).await
+    }
+
+    async fn quarantined(&self, query: &QuarantineQuery) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::quarantined(&self.readers, query).await
+    }
+
+    async fn quarantined_by_id(&self, ids: &[String]) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::by_id(&self.readers, ids).await
+    }
+
+    async fn release(&self, id: &str) -> Result<(), StoreError> {
+        callbacks::release(&self.writer, id).await
+    }
+
+    async fn note_refusals(&self, refusals: Vec<Refusal>, at: DateTime<Utc>) -> Result<(), StoreError> {
+        callbacks::note_refusals(&self.writer, refusals, at).await
+    }
+
+    async fn refusals(&self, limit: u32) -> Result<Vec<Noted>, StoreError> {
+        callbacks::refusals(&self.readers, limit).await
     }
 }

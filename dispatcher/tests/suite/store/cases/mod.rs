@@ -1,5 +1,6 @@
 //! What every engine must do, by topic.
 
+pub mod census;
 pub mod due;
 pub mod failures;
 pub mod fallback;
@@ -7,6 +8,7 @@ pub mod idempotency;
 pub mod listing;
 pub mod ownership;
 pub mod parking;
+pub mod quarantine;
 pub mod record;
 pub mod reports;
 pub mod retention;
