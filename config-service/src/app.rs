@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use switchboard_proto::{
     FILE_DESCRIPTOR_SET,
     config::v1::{
@@ -13,8 +14,10 @@ use switchboard_providers::Registry;
 use switchboard_runtime::{
     auth::{AuthLayer, Tokens},
     bind::bind,
-    grpc::GrpcServer,
-    http::{self, Readiness},
+    dependency::{Dependency, Unreached},
+    error::Reason,
+    grpc::{GrpcServer, LateRoutes},
+    http::{self, Check, Readiness},
     process::{Process, Started},
     telemetry,
 };
@@ -23,26 +26,27 @@ use tonic::service::Routes as GrpcRoutes;
 use crate::{
     Config,
     api::{Admin, Watch, policy::policy},
-    audit::{Denials, Draft, OK, Trail},
+    audit::{Denials, Draft, LateDenials, OK, Trail},
     connection_test::Tester,
     organizations::Organizations,
     provider_configs::ProviderConfigs,
     routing::Routes,
     sealing::{self, Keys, Rotation},
-    store::{self, Establishment, Store, Target},
+    store::{self, Establishment, Store, StoreError, Target},
     watch::{Hub, Nodes, Opener, Polling, Propagation, RedisWake, Reports, Retention, Wake, WatchTimes},
 };
 
 /// Largest request: credentials of every field at its longest, and some room.
 const LARGEST_REQUEST: usize = 256 * 1024;
 
-/// Starts config-service: ports are bound, the store is open, and its tasks run in the process's lifecycle.
+/// Starts config-service: ports are bound, its tasks run in the process's lifecycle, and the store is open or, where its
+/// server is not there yet, waited for.
 ///
 /// # Errors
 ///
 /// One sentence that names the setting and the remedy.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
-    let Process { lifecycle, clock, ids, .. } = process;
+    let lifecycle = &process.lifecycle;
     let tokens_file = process.auth.tokens_file.as_deref();
     let tokens =
         Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
@@ -53,10 +57,57 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
-    let store = store::open(&target).await?;
-    establish(store.as_ref(), &keys, process).await?;
-
+    let wake: Arc<dyn Wake> = match &process.redis_url {
+        Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
+        None => Arc::new(Polling),
+    };
     let readiness = Readiness::new();
+    let check = readiness.register("configuration store");
+    let (services, denials) = (LateRoutes::new(Reason::ConfigUnavailable, NOT_THERE), Arc::new(LateDenials::default()));
+    let server = GrpcServer::new("config-service")
+        .with_reflection(FILE_DESCRIPTOR_SET)
+        .with_auth(AuthLayer::new(Arc::new(tokens), policy()).with_observer(denials.clone()));
+    let serving = server.serve(listener, services.routes(), readiness.clone(), lifecycle.clone());
+    lifecycle.spawn("config-service gRPC", serving);
+    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+
+    let database = Dependency::new("the configuration store's database", check.clone());
+    let (reaching, process) = (database.clone(), process.clone());
+    let opening = async move {
+        let store = reaching.reach(|| open(target.clone(), keys.clone(), process.clone()).boxed()).await?;
+        let is_shared = matches!(target, Target::Postgres(_));
+        let parts = Parts { store, is_shared, keys, wake, check, registry, denials };
+        services.fill(begin(parts, &reaching, &config, &process).await?);
+        Ok(())
+    };
+    database.open(lifecycle, opening).await?;
+    Ok(started)
+}
+
+/// What callers hear until the store is open.
+const NOT_THERE: &str = "the configuration store is not there yet";
+
+/// What the services are made of, once the store is open.
+struct Parts {
+    store: Arc<dyn Store>,
+    /// Whether other replicas use the same store.
+    is_shared: bool,
+    keys: Keys,
+    wake: Arc<dyn Wake>,
+    check: Check,
+    registry: Registry,
+    denials: Arc<LateDenials>,
+}
+
+/// Begins everything that works on the store.
+async fn begin(
+    parts: Parts,
+    database: &Dependency,
+    config: &Config,
+    process: &Process,
+) -> anyhow::Result<GrpcRoutes> {
+    let Parts { store, is_shared, keys, wake, check, registry, denials: early_denials } = parts;
+    let Process { lifecycle, clock, ids, .. } = process;
     let nodes = Nodes::new(Arc::clone(clock));
     let replica = ids.next(clock.now());
     let times = WatchTimes {
@@ -66,15 +117,16 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         queue: config.subscriber_queue,
     };
     let opener = Opener::new(keys.clone(), registry.clone());
-    let wake: Arc<dyn Wake> = match &process.redis_url {
-        Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
-        None => Arc::new(Polling),
+    let hub = || {
+        let (store, opener, wake) = (Arc::clone(&store), opener.clone(), Arc::clone(&wake));
+        let hub = Hub::new(store, opener, wake, times, Arc::clone(clock), ids.clone());
+        async { hub.await.map_err(unreached) }.boxed()
     };
-    let hub = Hub::new(Arc::clone(&store), opener, wake, times, Arc::clone(clock), ids.clone()).await?;
-    hub.start(readiness.register("configuration store"), lifecycle);
+    let hub = database.reach(hub).await?;
+    hub.start(check, lifecycle);
     let retention = Retention { keep: config.change_retention, store: Arc::clone(&store), clock: Arc::clone(clock) };
     retention.start(lifecycle);
-    if matches!(target, Target::Postgres(_)) {
+    if is_shared {
         // A file has one replica: there is nobody to tell.
         let reports = Reports {
             nodes: nodes.clone(),
@@ -107,15 +159,28 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         lifecycle: lifecycle.clone(),
     };
     let watch = Watch { hub, nodes, clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
-    let denials = Denials::start(trail, Arc::clone(clock), lifecycle);
-    let routes = GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
-    let server = GrpcServer::new("config-service")
-        .with_reflection(FILE_DESCRIPTOR_SET)
-        .with_auth(AuthLayer::new(Arc::new(tokens), policy()).with_observer(Arc::new(denials)));
-    lifecycle.spawn("config-service gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
-    Ok(started)
+    early_denials.hand_to(Denials::start(trail, Arc::clone(clock), lifecycle));
+    Ok(GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
+        .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST)))
+}
+
+/// Opens the store and makes sure that it is the one of this key ring.
+async fn open(target: Target, keys: Keys, process: Process) -> Result<Arc<dyn Store>, Unreached> {
+    let store = store::open(&target).await.map_err(|error| {
+        if error.may_pass() { Unreached::Absent(error.into()) } else { Unreached::Wrong(error.into()) }
+    })?;
+    match establish(store.as_ref(), &keys, &process).await {
+        Ok(()) => Ok(store),
+        Err(why) => Err(unreached(why)),
+    }
+}
+
+fn unreached(why: impl Into<anyhow::Error>) -> Unreached {
+    let why = why.into();
+    match why.downcast_ref::<StoreError>() {
+        Some(error) if error.is_unavailable() => Unreached::Absent(why),
+        _ => Unreached::Wrong(why),
+    }
 }
 
 /// Brings the schema of the store up to date. Safe to run twice and concurrently.

@@ -1,11 +1,6 @@
 //! From settings to a running service.
 
-use std::{
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use switchboard_proto::{
@@ -17,11 +12,13 @@ use switchboard_proto::{
 };
 use switchboard_providers::Registry;
 use switchboard_runtime::{
+    Lifecycle,
     auth::{AuthLayer, Tokens},
     bind::bind,
     config::TokenSource,
+    dependency::{Dependency, Unreached},
     grpc::{GrpcServer, client},
-    http::{self, Readiness},
+    http::{self, Check, Readiness},
     process::{Process, Started},
     telemetry,
     watch_client::Subscriber,
@@ -31,14 +28,14 @@ use tonic::service::Routes;
 use crate::{
     Config,
     api::{DeliveryStatus, Messages, policy},
-    history::{self, History},
+    history::History,
     outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
     prepare::AdRules,
     reconcile::{Policy, Reconciler},
-    resolver::{Freshness, Resolver},
+    resolver::{Freshness, Kept, RedisShelf, Resolver, SnapshotKey, Source},
     retention::Retention,
     send::Sends,
-    store::{Store, postgres::PostgresStore, sqlite::SqliteStore},
+    store::{LateStore, Store, Target},
 };
 
 /// Largest request: three images of 300 KB, a long text and some room.
@@ -46,7 +43,11 @@ const LARGEST_REQUEST: usize = 2 * 1024 * 1024;
 /// Largest batch of status updates.
 const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 
-/// Starts the dispatcher: ports are bound, the history is open, and its tasks run in the process's lifecycle.
+/// The kept mappings, under `data_dir`.
+const KEPT: &str = "mappings.sealed";
+
+/// Starts the dispatcher: ports are bound, its tasks run in the process's lifecycle, and the history is open or, where its
+/// server is not there yet, waited for.
 ///
 /// # Errors
 ///
@@ -64,11 +65,21 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
     config.retention.check()?;
-    let store = open_store(&config, &process.data_dir).await?;
+    let target = Target::parse(config.database_url.as_deref(), &process.data_dir, config.database_pool.into())?;
     let readiness = Readiness::new();
-    history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
+    http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
+    let patience = match &target {
+        Target::Postgres { .. } => Some(config.record_timeout),
+        Target::Sqlite(_) => None,
+    };
+    let check = readiness.register("history");
+    let store = open_or_wait(target, config.reconcile_after, check.clone(), lifecycle).await?;
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
-    let history = History::start(store, lifecycle);
+    let mut history = History::start(store, lifecycle);
+    if let Some(patience) = patience {
+        history = history.with_patience(patience);
+    }
+    history.watch_health(check, lifecycle);
 
     let limits = Limits {
         concurrency: config.account_concurrency.max(1),
@@ -85,16 +96,17 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
             .clone()
             .unwrap_or_else(|| format!("dispatcher-{}", process.ids.next(process.clock.now()))),
         kind: NodeKind::Dispatcher,
-        resume_from: None,
         settings: config.watch.clone(),
+        max_stale: Some(config.max_stale),
     };
+    let source = Source { subscriber, channel, kept: kept(&config, process)? };
     let freshness = Freshness {
         cache_ttl: config.cache_ttl,
         max_stale: config.max_stale,
         require_known_organization: config.require_known_organization,
     };
     let mappings = readiness.register("mappings");
-    let resolver = Arc::new(Resolver::start(subscriber, channel, registry, lanes, freshness, lifecycle, mappings));
+    let resolver = Arc::new(Resolver::start(source, registry, lanes, freshness, lifecycle, mappings));
 
     let sends = Sends::new(
         Arc::clone(&resolver),
@@ -121,8 +133,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
         .with_auth(AuthLayer::new(Arc::new(tokens), policy::policy()));
-    lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+    lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness, lifecycle.clone()));
     Ok(started)
 }
 
@@ -138,35 +149,65 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
     })
 }
 
+/// Where the last known mappings are kept for the next start; nowhere without a key to seal them with.
+fn kept(config: &Config, process: &Process) -> anyhow::Result<Option<Kept>> {
+    let file = config.snapshot_key_file(&process.data_dir);
+    let Some(key) = SnapshotKey::load(&file).context("dispatcher.snapshot_key_file")? else {
+        anyhow::ensure!(
+            config.snapshot_key_file.is_none(),
+            "dispatcher.snapshot_key_file: there is no file {}: run `switchboard keys snapshot`, or leave the setting out",
+            file.display()
+        );
+        tracing::warn!(
+            "the mappings are not kept for a start without config-service: run `switchboard keys snapshot` to make the key \
+             that seals them (dispatcher.snapshot_key_file)"
+        );
+        return Ok(None);
+    };
+    let clock = Arc::clone(&process.clock);
+    Ok(Some(match &process.redis_url {
+        Some(url) => {
+            let shelf = RedisShelf::new(url, &key, config.max_stale);
+            // What the driver says of a URL may hold its password.
+            let shelf =
+                shelf.map_err(|_| anyhow::anyhow!("redis_url is not an address: use redis://HOST:PORT, for example"))?;
+            Kept::in_redis(shelf, key, config.max_stale, clock)
+        }
+        None => Kept::in_file(&process.data_dir.join(KEPT), key, config.max_stale, clock),
+    }))
+}
+
+/// Opens the history, or waits in the background for a server that is not there yet: then everything that needs the
+/// history is refused until it is.
+async fn open_or_wait(
+    target: Target,
+    reconcile_after: Duration,
+    check: Check,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Arc<dyn Store>> {
+    let (late, history) = (Arc::new(LateStore::default()), Dependency::new("the message history's database", check));
+    let (opened, reaching) = (Arc::clone(&late), history.clone());
+    let opening = async move {
+        opened.open(reaching.reach(|| target.clone().open(reconcile_after)).await?);
+        Ok(())
+    };
+    history.open(lifecycle, opening).await?;
+    Ok(late)
+}
+
 /// Brings the history's schema up to date. Safe to run twice and by several at once.
 ///
 /// # Errors
 ///
 /// When the database cannot be opened, or its schema is not one that this version knows.
 pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
+    let target = Target::parse(config.database_url.as_deref(), &process.data_dir, config.database_pool.into())?;
     // Opening a store migrates it.
-    open_store(config, &process.data_dir).await.map(drop)
-}
-
-/// Opens the history where the settings say, and brings its schema up to date. Errors do not show a server's address: it
-/// may hold a password.
-async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let url = config.database_url.as_deref();
-    if let Some(url) = url.filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        let store = PostgresStore::open(url, config.database_pool.into(), config.reconcile_after)
-            .await
-            .context("dispatcher.database_url: the PostgreSQL database cannot be opened")?;
-        return Ok(Arc::new(store));
+    match target.open(config.reconcile_after).await {
+        Ok(_) => Ok(()),
+        Err(Unreached::Absent(why)) => {
+            Err(why.context("dispatcher.database_url: the PostgreSQL database cannot be reached"))
+        }
+        Err(Unreached::Wrong(why)) => Err(why),
     }
-    let path = match url.map(|url| url.strip_prefix("sqlite://")) {
-        None => data_dir.join("dispatcher.db"),
-        Some(Some(path)) if !path.is_empty() => PathBuf::from(path),
-        Some(_) => anyhow::bail!(
-            "dispatcher.database_url is not an address this version can open: use sqlite://PATH or postgres://HOST/DATABASE"
-        ),
-    };
-    let store = SqliteStore::open(&path, config.reconcile_after)
-        .await
-        .with_context(|| format!("dispatcher.database_url: the database {} cannot be opened", path.display()))?;
-    Ok(Arc::new(store))
 }

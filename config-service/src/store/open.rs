@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use sqlx::migrate::MigrateError;
+
 use super::{Store, postgres::PostgresStore, sqlite::SqliteStore};
 
 /// Where a store is.
@@ -61,7 +63,7 @@ pub enum OpenError {
         /// Where.
         place: String,
         /// Why.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// The schema is older than this version.
     #[error("the schema of the configuration store {place} is not up to date: run `switchboard migrate`")]
@@ -69,6 +71,29 @@ pub enum OpenError {
         /// Where.
         place: String,
     },
+}
+
+impl OpenError {
+    /// Whether waiting may help: the server is not there yet, or has not been migrated yet.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => is_absence(source),
+            Self::Migration { source: MigrateError::Execute(source), .. } => is_absence(source),
+            Self::Outdated { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn is_absence(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // Connection exceptions, too many connections, shutting down or starting up (PostgreSQL error codes 08, 53, 57P).
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P")),
+        _ => false,
+    }
 }
 
 impl Target {

@@ -1,6 +1,6 @@
 //! The mappings in memory: read by every send without a lock, written by the watch.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use papaya::HashMap;
@@ -15,6 +15,14 @@ pub(super) struct Slot {
     pub(super) entry: Option<Arc<Entry>>,
     /// When config-service last said so other than by the stream.
     pub(super) confirmed: Instant,
+    /// How old it was then: what was kept of an earlier time has an age from the beginning.
+    pub(super) age: Duration,
+}
+
+impl Slot {
+    fn new(entry: Option<Arc<Entry>>, now: Instant) -> Self {
+        Self { entry, confirmed: now, age: Duration::ZERO }
+    }
 }
 
 /// Absent organisations remembered at most; a caller that makes up ids must not fill the memory.
@@ -58,13 +66,14 @@ impl Cache {
         known.or_else(|| current.absent.pin().get(organization_id).cloned())
     }
 
-    /// Replaces everything.
-    pub(super) fn replace_all(&self, epoch: String, entries: Vec<Entry>, now: Instant) {
+    /// Replaces everything by what was so `age` ago.
+    pub(super) fn replace_all(&self, epoch: String, entries: Vec<Entry>, now: Instant, age: Duration) {
         let known = HashMap::with_capacity(entries.len());
         {
             let pinned = known.pin();
             for entry in entries {
-                pinned.insert(entry.organization_id.clone(), Slot { entry: Some(Arc::new(entry)), confirmed: now });
+                let id = entry.organization_id.clone();
+                pinned.insert(id, Slot { age, ..Slot::new(Some(Arc::new(entry)), now) });
             }
         }
         self.current.store(Arc::new(Generation { epoch, known, absent: HashMap::new() }));
@@ -79,12 +88,12 @@ impl Cache {
             return new;
         }
         current.absent.pin().remove(&new.organization_id);
-        let slot = Slot { entry: Some(Arc::clone(&new)), confirmed: now };
+        let slot = Slot::new(Some(Arc::clone(&new)), now);
         let pinned = current.known.pin();
         pinned.update_or_insert_with(
             new.organization_id.clone(),
             |known| match &known.entry {
-                Some(known) if known.revision > new.revision => Slot { entry: Some(Arc::clone(known)), confirmed: now },
+                Some(known) if known.revision > new.revision => Slot::new(Some(Arc::clone(known)), now),
                 _ => slot.clone(),
             },
             || slot.clone(),
@@ -116,7 +125,7 @@ impl Cache {
         if absent.len() >= MOST_ABSENT {
             absent.clear();
         }
-        absent.insert(organization_id.to_owned(), Slot { entry: None, confirmed: now });
+        absent.insert(organization_id.to_owned(), Slot::new(None, now));
         None
     }
 }

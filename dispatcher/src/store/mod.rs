@@ -8,7 +8,9 @@
 //! conformance suite.
 
 mod backoff;
+mod late;
 pub mod ledger;
+mod open;
 pub mod postgres;
 mod retention;
 pub mod sqlite;
@@ -21,6 +23,8 @@ use switchboard_providers::model::Channel;
 
 use crate::message::{Message, Status};
 
+pub use late::LateStore;
+pub use open::Target;
 pub use retention::{Forgotten, Terms};
 pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
 
@@ -126,6 +130,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// It was not there when this process started, and has not come yet; nothing was committed.
+    #[error("the history is not open yet")]
+    NotOpen,
     /// The schema could not be brought up to date.
     #[error("the history's schema cannot be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),

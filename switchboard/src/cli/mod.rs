@@ -54,7 +54,7 @@ pub enum Command {
     VendorSim(VendorSim),
     /// Brings the databases of the settings to this version; safe to run twice, and at the same time
     Migrate,
-    /// Makes or rotates the key ring that seals credentials
+    /// Makes the keys that seal credentials, and rotates them
     #[command(subcommand)]
     Keys(Keys),
     /// Organisations
@@ -90,12 +90,19 @@ pub struct VendorSim {
     pub webhooks: Option<String>,
 }
 
-/// The key ring.
+/// The keys that seal credentials.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
     /// Makes a key ring with mode 0600; one that exists is kept
     Generate {
         /// Where [default: the setting config_service.key_file]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Makes the key that seals what dispatchers keep for a start without config-service, with mode 0600; one that exists
+    /// is kept. Dispatchers that share a Redis share it
+    Snapshot {
+        /// Where [default: the setting dispatcher.snapshot_key_file]
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },

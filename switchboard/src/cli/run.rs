@@ -31,6 +31,7 @@ impl Cli {
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
             Command::Migrate => commands::migrate::run(&quiet()?).await,
             Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
+            Command::Keys(Keys::Snapshot { file }) => keys::snapshot(&quiet()?, file),
             Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
             Command::Org(group) => {
                 org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await

@@ -55,10 +55,12 @@ impl SqliteStore {
         let unreachable = |source| OpenError::Unreachable { place: place.clone(), source };
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(unreachable)?;
+        let mut connection = writer.acquire().await.map_err(unreachable)?;
         migrations::sqlite()
-            .run(&writer)
+            .run_direct(None, &mut *connection, false)
             .await
             .map_err(|source| OpenError::Migration { place: place.clone(), source })?;
+        drop(connection);
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
         Ok(Self { writer, readers: readers.map_err(unreachable)? })

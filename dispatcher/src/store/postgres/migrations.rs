@@ -72,7 +72,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let migrator = migrator();
     for attempt in 1.. {
         drop_unfinished_indexes(connection).await?;
-        match migrator.run(&mut *connection).await {
+        match migrator.run_direct(None, &mut *connection, false).await {
             Err(error) if attempt < MOST_ATTEMPTS && gave_way(&error) => {
                 tracing::info!(%error, attempt, "a migration waits for a table that is in use");
                 tokio::time::sleep(PAUSE).await;

@@ -39,6 +39,15 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
+    /// Whether `url` is the address of a database.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        connect::options(url).map(drop)
+    }
+
     /// Opens the database at `url` and brings its schema up to date; several replicas may do so at once.
     /// `reconcile_after` is how long after its last move a message must be looked after.
     ///
