@@ -4,8 +4,25 @@
 
 mod apart;
 mod arrows;
+mod books;
+mod chaos;
+mod crashes;
 mod demo;
+mod load;
+mod outages;
 mod program;
+mod rolling;
+mod site;
 mod start_errors;
 mod tidiness;
 mod up;
+
+/// A task of a test, which nobody waits for but the test.
+#[expect(clippy::disallowed_methods, reason = "there is no lifecycle here: the test's runtime ends its tasks")]
+pub(crate) fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::task::spawn(future)
+}
