@@ -153,12 +153,12 @@ impl From<DatabasePool> for PoolSizes {
 pub struct BreakerConfig {
     /// Share of calls that fail by the vendor's fault within the window, above 0 and at most 1. Default: 0.5.
     pub failure_rate: f64,
-    /// The window. Default: 30s.
+    /// The window, from 1s to a day. Default: 30s.
     #[serde(with = "humantime_serde")]
     pub window: Duration,
     /// Calls within the window before the rate says anything. Default: 20.
     pub least_calls: u32,
-    /// How long the account is left alone first. Default: 5s.
+    /// How long the account is left alone first, from 1s to a day. Default: 5s.
     #[serde(with = "humantime_serde")]
     pub pause: Duration,
     /// Calls at once that try it after the pause. Default: 2.
@@ -181,13 +181,15 @@ impl Default for BreakerConfig {
     }
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 impl From<&BreakerConfig> for BreakerSettings {
     fn from(config: &BreakerConfig) -> Self {
         Self {
             failure_rate: config.failure_rate.clamp(0.01, 1.0),
-            window: config.window.max(Duration::from_secs(1)),
+            window: config.window.clamp(Duration::from_secs(1), DAY),
             least_calls: config.least_calls,
-            pause: config.pause,
+            pause: config.pause.clamp(Duration::from_secs(1), DAY),
             trial_calls: config.trial_calls.max(1),
             recovery: config.recovery,
         }

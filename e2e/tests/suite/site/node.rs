@@ -104,11 +104,6 @@ impl Node {
         Some(status.code())
     }
 
-    /// Whether it is meant to run.
-    pub(crate) fn is_running(&self) -> bool {
-        self.child.is_some()
-    }
-
     /// Everything that it has logged, over all of its lives.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log_file()).unwrap_or_default()).into_owned()
