@@ -167,7 +167,8 @@ async fn begin(
 /// Opens the store and makes sure that it is the one of this key ring.
 async fn open(target: Target, keys: Keys, process: Process) -> Result<Arc<dyn Store>, Unreached> {
     let store = store::open(&target).await.map_err(|error| {
-        if error.may_pass() { Unreached::Absent(error.into()) } else { Unreached::Wrong(error.into()) }
+        let may_pass = matches!(target, Target::Postgres(_)) && error.may_pass();
+        if may_pass { Unreached::Absent(error.into()) } else { Unreached::Wrong(error.into()) }
     })?;
     match establish(store.as_ref(), &keys, &process).await {
         Ok(()) => Ok(store),

@@ -87,7 +87,8 @@ impl OpenError {
 
 fn is_absence(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // Who hangs up half way, or speaks another language, may be a balancer whose server is away.
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         // Connection exceptions, too many connections, shutting down or starting up (PostgreSQL error codes 08, 53, 57P).
         sqlx::Error::Database(error) => error
             .code()

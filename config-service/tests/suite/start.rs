@@ -129,6 +129,24 @@ async fn a_server_that_is_not_there_is_waited_for_and_its_password_is_not_shown(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_up_half_way_is_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://sb@{}/config", listener.local_addr().unwrap());
+    let lifecycle = Lifecycle::new();
+    drop(lifecycle.spawn_detached("hangs up", async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            // Half of an answer, as when a balancer's server is killed.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut client, b"\0").await;
+        }
+    }));
+    let service = Service::start_with(Config { database_url: Some(url), ..config() }, folder()).await;
+    let said = service.readiness().await;
+    assert!(said.contains("waits for the configuration store"), "{said}");
+    service.stop().await;
+    lifecycle.stop_now();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_schema_is_not_up_to_date_is_waited_for_until_it_is_migrated() {
     let (folder, database) = (folder(), Database::create().await);
     let config = || Config { database_url: Some(database.url.clone()), ..config() };

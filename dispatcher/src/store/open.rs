@@ -97,11 +97,56 @@ fn may_come(error: &StoreError) -> bool {
 
 fn is_absence(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // Who hangs up half way, or speaks another language, may be a balancer whose server is away.
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         // Connection exceptions, too many connections, shutting down or starting up (PostgreSQL error codes 08, 53, 57P).
         sqlx::Error::Database(error) => error
             .code()
             .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P")),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, net::TcpListener};
+
+    use super::*;
+
+    async fn opened(port: u16) -> Result<Arc<dyn Store>, Unreached> {
+        let url = format!("postgres://somebody:geheim@127.0.0.1:{port}/history");
+        let pools = PoolSizes { writers: 2, readers: 1 };
+        Target::parse(Some(&url), Path::new("."), pools).unwrap().open(Duration::from_secs(30)).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_that_is_not_there_or_hangs_up_half_way_may_come() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert!(matches!(opened(closed).await, Err(Unreached::Absent(_))));
+        for greeting in ["", "N", "\0", "HTTP/1.1 503 Service Unavailable\r\n\r\n"] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            std::thread::spawn(move || {
+                for client in listener.incoming().flatten() {
+                    // The client may have hung up first.
+                    let _ = { client }.write_all(greeting.as_bytes());
+                }
+            });
+            match opened(port).await {
+                Err(Unreached::Absent(why)) => assert!(!format!("{why:#}").contains("geheim"), "{why:#}"),
+                Err(Unreached::Wrong(why)) => panic!("{greeting:?} is waited for: {why:#}"),
+                Ok(_) => panic!("{greeting:?} is no server"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_wrong_at_once() {
+        let pools = PoolSizes { writers: 2, readers: 1 };
+        for url in ["mysql://u:geheim@h/d", "sqlite://", "postgres://u:geheim@h:port/d"] {
+            let why = Target::parse(Some(url), Path::new("."), pools).err().map(|why| format!("{why:#}"));
+            let why = why.unwrap_or_else(|| panic!("{url} is taken for an address"));
+            assert!(why.contains("dispatcher.database_url") && !why.contains("geheim"), "{why}");
+        }
     }
 }
