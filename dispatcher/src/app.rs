@@ -1,11 +1,6 @@
 //! From settings to a running service.
 
-use std::{
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use switchboard_proto::{
@@ -18,11 +13,13 @@ use switchboard_proto::{
 };
 use switchboard_providers::Registry;
 use switchboard_runtime::{
+    Lifecycle,
     auth::{AuthLayer, Gatekeeper},
     bind::bind,
     config::TokenSource,
+    dependency::Dependency,
     grpc::{GrpcServer, client},
-    http::{self, Readiness},
+    http::{self, Check, Readiness},
     process::{Process, Started},
     telemetry,
     tls::Tls,
@@ -35,14 +32,14 @@ use crate::{
     api::{DeliveryStatus, Messages, WebhookAdmin, policy},
     callbacks::{Quarantine, Reports},
     gauges::Gauges,
-    history::{self, History},
+    history::History,
     outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
     prepare::AdRules,
     reconcile::{Policy, Reconciler},
-    resolver::{Freshness, Resolver},
+    resolver::{Freshness, Kept, RedisShelf, Resolver, SnapshotKey, Source},
     retention::Retention,
     send::Sends,
-    store::{Store, postgres::PostgresStore, sqlite::SqliteStore},
+    store::{LateStore, Store, Target},
 };
 
 /// Largest request: three images of 300 KB, a long text and some room.
@@ -50,7 +47,11 @@ const LARGEST_REQUEST: usize = 2 * 1024 * 1024;
 /// Largest batch of status updates.
 const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 
-/// Starts the dispatcher: ports are bound, the history is open, and its tasks run in the process's lifecycle.
+/// The kept mappings, under `data_dir`.
+const KEPT: &str = "mappings.sealed";
+
+/// Starts the dispatcher: ports are bound, its tasks run in the process's lifecycle, and the history is open or, where its
+/// server is not there yet, waited for.
 ///
 /// # Errors
 ///
@@ -73,10 +74,20 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
     config.retention.check()?;
-    let store = open_store(&config, &process.data_dir).await?;
-    history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
+    let target = Target::parse(config.database_url.as_deref(), &process.data_dir, config.database_pool.into())?;
+    http::start(metrics_listener, readiness.clone(), metrics, lifecycle);
+    let patience = match &target {
+        Target::Postgres { .. } => Some(config.record_timeout),
+        Target::Sqlite(_) => None,
+    };
+    let check = readiness.register("history");
+    let store = open_or_wait(target, config.reconcile_after, check.clone(), lifecycle).await?;
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
-    let history = History::start(Arc::clone(&store), lifecycle);
+    let mut history = History::start(Arc::clone(&store), lifecycle);
+    if let Some(patience) = patience {
+        history = history.with_patience(patience);
+    }
+    history.watch_health(check, lifecycle);
 
     let limits = Limits {
         concurrency: config.account_concurrency.max(1),
@@ -95,9 +106,10 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
             .clone()
             .unwrap_or_else(|| format!("dispatcher-{}", process.ids.next(process.clock.now()))),
         kind: NodeKind::Dispatcher,
-        resume_from: None,
         settings: config.watch.clone(),
+        max_stale: Some(config.max_stale),
     };
+    let source = Source { subscriber, channel, kept: kept(&config, process)? };
     let freshness = Freshness {
         cache_ttl: config.cache_ttl,
         max_stale: config.max_stale,
@@ -105,7 +117,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     };
     let mappings = readiness.register("mappings");
     let vendors = registry.clone();
-    let resolver = Arc::new(Resolver::start(subscriber, channel, vendors, lanes, freshness, lifecycle, mappings));
+    let resolver = Arc::new(Resolver::start(source, vendors, lanes, freshness, lifecycle, mappings));
 
     let sends = Sends::new(
         Arc::clone(&resolver),
@@ -138,8 +150,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         .with_reflection(FILE_DESCRIPTOR_SET)
         .with_tls(tls.server)
         .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy::policy()));
-    lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, metrics, lifecycle);
+    lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness, lifecycle.clone()));
     Ok(started)
 }
 
@@ -164,6 +175,52 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
     })
 }
 
+/// Where the last known mappings are kept for the next start; nowhere without a key to seal them with.
+fn kept(config: &Config, process: &Process) -> anyhow::Result<Option<Kept>> {
+    let file = config.snapshot_key_file(&process.data_dir);
+    let Some(key) = SnapshotKey::load(&file).context("dispatcher.snapshot_key_file")? else {
+        anyhow::ensure!(
+            config.snapshot_key_file.is_none(),
+            "dispatcher.snapshot_key_file: there is no file {}: run `switchboard keys snapshot`, or leave the setting out",
+            file.display()
+        );
+        tracing::warn!(
+            "the mappings are not kept for a start without config-service: run `switchboard keys snapshot` to make the key \
+             that seals them (dispatcher.snapshot_key_file)"
+        );
+        return Ok(None);
+    };
+    let clock = Arc::clone(&process.clock);
+    Ok(Some(match &process.redis_url {
+        Some(url) => {
+            let shelf = RedisShelf::new(url, &key, config.max_stale);
+            // What the driver says of a URL may hold its password.
+            let shelf = shelf
+                .map_err(|_| anyhow::anyhow!("redis_url is not an address: use redis://HOST:PORT, for example"))?;
+            Kept::in_redis(shelf, key, config.max_stale, clock)
+        }
+        None => Kept::in_file(&process.data_dir.join(KEPT), key, config.max_stale, clock),
+    }))
+}
+
+/// Opens the history, or waits in the background for a server that is not there yet: then everything that needs the
+/// history is refused until it is.
+async fn open_or_wait(
+    target: Target,
+    reconcile_after: Duration,
+    check: Check,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Arc<dyn Store>> {
+    let (late, history) = (Arc::new(LateStore::default()), Dependency::new("the message history's database", check));
+    let (opened, reaching) = (Arc::clone(&late), history.clone());
+    let opening = async move {
+        opened.open(reaching.reach(|| target.clone().open(reconcile_after)).await?);
+        Ok(())
+    };
+    history.open(lifecycle, opening).await?;
+    Ok(late)
+}
+
 /// Brings the history's schema up to date. Safe to run twice and by several at once.
 ///
 /// # Errors
@@ -172,36 +229,6 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
 pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
     let mut config = config.clone();
     config.read_files()?;
-    if let Some(url) = postgres_url(&config) {
-        return PostgresStore::migrate(url).await.context("dispatcher.database_url");
-    }
-    // Opening a file migrates it.
-    open_store(&config, &process.data_dir).await.map(drop)
-}
-
-fn postgres_url(config: &Config) -> Option<&str> {
-    config.database_url.as_deref().filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://"))
-}
-
-/// Opens the history where the settings say. A file is brought up to date; a server must have been (`switchboard
-/// migrate`). Errors do not show a server's address: it may hold a password.
-async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let url = config.database_url.as_deref();
-    if let Some(url) = postgres_url(config) {
-        let store = PostgresStore::open(url, config.database_pool.into(), config.reconcile_after)
-            .await
-            .context("dispatcher.database_url: the PostgreSQL database cannot be opened")?;
-        return Ok(Arc::new(store));
-    }
-    let path = match url.map(|url| url.strip_prefix("sqlite://")) {
-        None => data_dir.join("dispatcher.db"),
-        Some(Some(path)) if !path.is_empty() => PathBuf::from(path),
-        Some(_) => anyhow::bail!(
-            "dispatcher.database_url is not an address this version can open: use sqlite://PATH or postgres://HOST/DATABASE"
-        ),
-    };
-    let store = SqliteStore::open(&path, config.reconcile_after)
-        .await
-        .with_context(|| format!("dispatcher.database_url: the database {} cannot be opened", path.display()))?;
-    Ok(Arc::new(store))
+    let target = Target::parse(config.database_url.as_deref(), &process.data_dir, config.database_pool.into())?;
+    target.migrate(config.reconcile_after).await
 }

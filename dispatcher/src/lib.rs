@@ -23,3 +23,4 @@ pub mod store;
 
 pub use app::{migrate, start};
 pub use config::Config;
+pub use resolver::SnapshotKey;

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use switchboard_runtime::{Lifecycle, SharedClock};
 
-use crate::store::{Forgotten, Store, Terms};
+use crate::store::{Forgotten, Store, StoreError, Terms};
 
 /// The section `dispatcher.retention`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -87,6 +87,8 @@ impl RetentionConfig {
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Between two batches of one round.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long one batch may take: a connection that has fallen silent stays so.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Rows of each kind in one batch.
 const BATCH: u32 = 500;
 
@@ -113,29 +115,30 @@ impl Retention {
     }
 
     async fn run(&self) {
-        let mut ticks = tokio::time::interval(INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             while self.round().await.filled(BATCH) {
                 tokio::time::sleep(PAUSE).await;
             }
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
     /// Forgets one batch of each kind.
     pub async fn round(&self) -> Forgotten {
         let now = self.clock.now();
-        match self.store.tidy(now, &self.config.terms(now), BATCH).await {
-            Ok(forgotten) => {
+        let terms = self.config.terms(now);
+        match tokio::time::timeout(PATIENCE, self.store.tidy(now, &terms, BATCH)).await {
+            Ok(Ok(forgotten)) => {
                 count(&forgotten);
-                forgotten
+                return forgotten;
             }
-            Err(error) => {
+            Ok(Err(StoreError::NotOpen)) => {}
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "what need not be kept could not be forgotten; it will be tried again");
-                Forgotten::default()
             }
+            Err(_) => tracing::warn!("what need not be kept is not forgotten: the history does not answer"),
         }
+        Forgotten::default()
     }
 }
 

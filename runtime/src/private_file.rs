@@ -96,10 +96,7 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, PrivateFileError> {
 }
 
 fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if path.exists() {
         return Ok(false);
@@ -116,6 +113,34 @@ fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
     std::fs::remove_file(&draft)?;
     File::open(folder)?.sync_all()?;
     written
+}
+
+/// Puts a file of mode 0600 with this content in the place of what is there, whole or not at all. Missing folders are made
+/// with mode 0700.
+///
+/// # Errors
+/// [`PrivateFileError::Unwritable`].
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), PrivateFileError> {
+    replace_whole(path, content).map_err(|source| PrivateFileError::Unwritable { path: path.to_owned(), source })
+}
+
+fn replace_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let draft = draft_beside(path)?;
+    let replaced = write_draft(&draft, content).and_then(|()| std::fs::rename(&draft, path));
+    if replaced.is_err() {
+        std::fs::remove_file(&draft)?;
+    }
+    File::open(folder)?.sync_all()?;
+    replaced
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn draft_beside(path: &Path) -> io::Result<PathBuf> {
@@ -159,6 +184,19 @@ mod tests {
         create(&path, b"first").unwrap();
         assert!(!create(&path, b"second").unwrap());
         assert_eq!(read(&path).unwrap().as_slice(), b"first");
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        replace(&path, b"first").unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!(read(&path).unwrap().as_slice(), b"second");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "the drafts are gone");
+        std::fs::create_dir(folder.path().join("a-folder")).unwrap();
+        assert!(replace(&folder.path().join("a-folder"), b"third").is_err());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2, "the draft is gone");
     }
 
     #[test]

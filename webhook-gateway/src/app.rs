@@ -45,7 +45,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let node_id =
         config.node_id.clone().unwrap_or_else(|| format!("webhook-gateway-{}", process.ids.next(process.clock.now())));
     let subscriber =
-        Subscriber { node_id, kind: NodeKind::WebhookGateway, resume_from: None, settings: config.watch.clone() };
+        Subscriber { node_id, kind: NodeKind::WebhookGateway, settings: config.watch.clone(), max_stale: None };
     let check = readiness.register("webhook secrets");
     let watch = watch_client::spawn(subscriber, config_service, secrets.clone(), lifecycle, check);
     let reporter =

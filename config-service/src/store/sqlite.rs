@@ -52,7 +52,10 @@ impl Sqlite {
         let writer = writer.map_err(unreachable)?;
         // Whole or not at all; the lock that a writer holds keeps others from doing it meanwhile.
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unreachable)?;
-        migrations::sqlite().run(&mut *transaction).await.map_err(|error| migrations::failed(error, &place))?;
+        migrations::sqlite()
+            .run_direct(None, &mut *transaction, false)
+            .await
+            .map_err(|error| migrations::failed(error, &place))?;
         transaction.commit().await.map_err(unreachable)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;

@@ -6,12 +6,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use switchboard_runtime::{Ids, Lifecycle, SharedClock, http::Check};
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{Ended, Entry, Opener, Resume, Wake, WatchTimes};
@@ -24,6 +25,9 @@ use crate::{
 const STRIDE: u32 = 256;
 /// Snapshots that are streamed at once; each holds a connection.
 const SNAPSHOTS: usize = 6;
+/// How long the store may take to say what is new: a connection that has fallen silent stays so.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// A committed change with what there is of the organisation now.
 #[derive(Clone, Debug)]
 pub struct Delta {
@@ -224,12 +228,16 @@ impl Hub {
     async fn follow(&self, check: Check) {
         let mut failing = false;
         loop {
-            match self.catch_up().await {
-                Ok(()) => {
+            match timeout(SILENCE, self.catch_up()).await {
+                Ok(Ok(())) => {
                     failing = false;
                     check.ready();
                 }
-                Err(error) => {
+                Err(_) => {
+                    failing = true;
+                    check.not_ready("the configuration store does not answer");
+                }
+                Ok(Err(error)) => {
                     if !failing {
                         tracing::error!(
                             error = &error as &dyn std::error::Error,

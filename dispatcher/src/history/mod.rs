@@ -6,12 +6,13 @@
 mod health;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use switchboard_runtime::Lifecycle;
+use switchboard_runtime::{Lifecycle, http::Check};
 use tokio::sync::{mpsc, oneshot};
 
+use self::health::Health;
 use crate::{
     message::{Message, Settlement},
     store::{
@@ -19,13 +20,13 @@ use crate::{
     },
 };
 
-pub use health::watch as watch_health;
-
 /// Messages and their past. Clones share one writer.
 #[derive(Clone)]
 pub struct History {
     store: Arc<dyn Store>,
     queue: mpsc::Sender<Job>,
+    health: Arc<Health>,
+    patience: Duration,
 }
 
 /// A write, and who waits for it.
@@ -36,6 +37,13 @@ struct Job {
 
 /// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
 const QUEUE: usize = 4096;
+
+/// How long a caller waits for its record by default. An embedded store is as near as its disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a reader waits.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a claim may take.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why the history did not do it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,6 +63,7 @@ impl From<StoreError> for HistoryError {
                 tracing::error!(message_id, why, "a stored message cannot be read");
                 Self::Inconsistent
             }
+            StoreError::NotOpen => Self::Unavailable,
             error => {
                 tracing::error!(%error, "the message history failed");
                 metrics::counter!("switchboard_history_errors_total").increment(1);
@@ -108,7 +117,23 @@ impl History {
             writer.await;
             Ok(())
         });
-        Self { store, queue }
+        Self { store, queue, health: Arc::default(), patience: PATIENCE }
+    }
+
+    /// The same, but with another bound on how long a caller waits for its record before it is refused.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Starts asking the store whether it answers, until the process drains: `check` says so, and while it does not,
+    /// records and reports are refused at once.
+    pub fn watch_health(&self, check: Check, lifecycle: &Lifecycle) {
+        let (draining, store, health) = (lifecycle.draining(), Arc::clone(&self.store), Arc::clone(&self.health));
+        lifecycle.spawn("history health", async move {
+            draining.run_until_cancelled(health.watch(&*store, &check)).await;
+            Ok(())
+        });
     }
 
     /// Records a message. It is committed when this returns.
@@ -117,7 +142,15 @@ impl History {
     ///
     /// Nothing was recorded.
     pub async fn record(&self, new: NewMessage) -> Result<Recorded, HistoryError> {
-        match self.write(Write::Record(Box::new(new))).await? {
+        self.answers()?;
+        let recording = self.write(Write::Record(Box::new(new)));
+        // Given up, it is not written any more, unless that had begun: then nobody calls the vendor for it but
+        // reconciliation, which asks first.
+        let Ok(written) = tokio::time::timeout(self.patience, recording).await else {
+            self.health.doubt();
+            return Err(HistoryError::Unavailable);
+        };
+        match written? {
             Written::Recorded => Ok(Recorded::New),
             Written::Existing(message) => Ok(Recorded::Existing(message)),
             Written::RequestIdReused { message_id } => Ok(Recorded::RequestIdReused { message_id }),
@@ -149,6 +182,7 @@ impl History {
     ///
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
+        self.answers()?;
         match self.write(Write::Report(Box::new(update))).await? {
             Written::Reported { outcome, message_id, status, fallback, spoken_for } => {
                 Ok(ReportResult { outcome, message_id, status, fallback, spoken_for })
@@ -182,7 +216,7 @@ impl History {
     ///
     /// When the store cannot be written.
     pub async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, HistoryError> {
-        Ok(self.store.claim_due(now, limit).await?)
+        self.read(CLAIM_PATIENCE, self.store.claim_due(now, limit)).await
     }
 
     /// One message.
@@ -191,7 +225,7 @@ impl History {
     ///
     /// When the store cannot be read.
     pub async fn message(&self, message_id: &str) -> Result<Option<Message>, HistoryError> {
-        Ok(self.store.message(message_id).await?)
+        self.read(READ_PATIENCE, self.store.message(message_id)).await
     }
 
     /// The message that a request id made.
@@ -204,7 +238,7 @@ impl History {
         organization_id: &str,
         request_id: &str,
     ) -> Result<Option<(Message, Fingerprint)>, HistoryError> {
-        Ok(self.store.by_request_id(organization_id, request_id).await?)
+        self.read(READ_PATIENCE, self.store.by_request_id(organization_id, request_id)).await
     }
 
     /// A page of messages, newest first.
@@ -213,7 +247,27 @@ impl History {
     ///
     /// When the store cannot be read.
     pub async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, HistoryError> {
-        Ok(self.store.list(query).await?)
+        self.read(READ_PATIENCE, self.store.list(query)).await
+    }
+
+    fn answers(&self) -> Result<(), HistoryError> {
+        if self.health.is_away() { Err(HistoryError::Unavailable) } else { Ok(()) }
+    }
+
+    /// What is asked of the store itself, within a bound: a connection that has fallen silent stays so.
+    async fn read<T>(
+        &self,
+        patience: Duration,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, HistoryError> {
+        self.answers()?;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                tracing::error!(?patience, "the message history has not answered in time");
+                Err(HistoryError::Unavailable)
+            }
+        }
     }
 
     /// How many writes wait for the writer.

@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{HistoryError, Job};
-use crate::store::Store;
+use crate::store::{Store, Write};
 
 /// Writes in one transaction at most.
 const LARGEST_BATCH: usize = 512;
@@ -26,6 +26,11 @@ pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, st
         };
         if received == 0 {
             return;
+        }
+        // Who waited for it has been told that there is no message, so none may be made now.
+        batch.retain(|job: &Job| !(matches!(job.write, Write::Record(_)) && job.reply.is_closed()));
+        if batch.is_empty() {
+            continue;
         }
         let (writes, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|job| (job.write, job.reply)).unzip();
         let size = writes.len();

@@ -297,6 +297,23 @@ mod tests {
         assert!((299..=301).contains(&reached), "{reached} of 1000 calls reached a vendor that always fails");
     }
 
+    #[test]
+    fn no_setting_keeps_an_account_from_being_opened() {
+        for extreme in [Duration::ZERO, Duration::from_millis(500), Duration::MAX] {
+            let config = crate::config::BreakerConfig {
+                failure_rate: 0.0,
+                window: extreme,
+                least_calls: 0,
+                pause: extreme,
+                trial_calls: 0,
+                recovery: extreme,
+            };
+            let breaker = Breaker::new("cloudmsg", "svc-a", &(&config).into(), 64);
+            let accepted = SendOutcome::InDoubt(Failure::new(FailureCode::Unknown, "", "", false));
+            calls(&breaker, &accepted, 3);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn traffic_comes_back_gradually() {
         let breaker = Breaker::new("cloudmsg", "svc-a", &settings(), 100);

@@ -6,7 +6,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum Origin {
     /// The cache, which is believed.
     Memory,
     /// Config-service, asked about this one organisation.
@@ -32,8 +32,8 @@ impl Answers {
     }
 
     /// An answer, and how old it was.
-    pub(super) fn count(&self, source: Source, age: Option<Duration>) {
-        let (count, ages) = &self.0[source as usize];
+    pub(super) fn count(&self, origin: Origin, age: Option<Duration>) {
+        let (count, ages) = &self.0[origin as usize];
         count.increment(1);
         if let Some(age) = age {
             ages.record(age);

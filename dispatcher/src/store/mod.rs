@@ -10,7 +10,9 @@
 mod backoff;
 mod callbacks;
 mod census;
+mod late;
 pub mod ledger;
+mod open;
 pub mod postgres;
 mod retention;
 pub mod sqlite;
@@ -26,6 +28,8 @@ use crate::message::{Message, Status};
 
 pub use callbacks::{Callbacks, Noted, QuarantineQuery, Quarantined, Refusal, Room, Signer, Unreadable};
 pub use census::{Census, Open};
+pub use late::LateStore;
+pub use open::Target;
 pub use retention::{Forgotten, Terms};
 pub use writes::{NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
 
@@ -152,6 +156,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// It was not there when this process started, and has not come yet; nothing was committed.
+    #[error("the history is not open yet")]
+    NotOpen,
     /// The schema could not be brought up to date.
     #[error("the history's schema cannot be migrated: {0}")]
     Migration(sqlx::migrate::MigrateError),

@@ -61,7 +61,7 @@ pub enum Command {
     /// Asks a service on this machine whether it can do its job: exit code 0 if so
     #[command(after_help = health::EXAMPLES)]
     Health(health::Health),
-    /// Makes or rotates the key ring that seals credentials
+    /// Makes the keys that seal credentials, and rotates them
     #[command(subcommand)]
     Keys(Keys),
     /// Organisations
@@ -108,12 +108,19 @@ pub enum Database {
     Dispatcher,
 }
 
-/// The key ring.
+/// The keys that seal credentials.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
     /// Makes a key ring with mode 0600; one that exists is kept
     Generate {
         /// Where [default: the setting config_service.key_file]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Makes the key that seals what dispatchers keep for a start without config-service, with mode 0600; one that exists
+    /// is kept. Dispatchers that share a Redis share it
+    Snapshot {
+        /// Where [default: the setting dispatcher.snapshot_key_file]
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },

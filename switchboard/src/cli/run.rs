@@ -32,6 +32,7 @@ impl Cli {
             Command::Migrate { database } => commands::migrate::run(&quiet()?, database).await,
             Command::Health(health) => health.run(&quiet()?).await,
             Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
+            Command::Keys(Keys::Snapshot { file }) => keys::snapshot(&quiet()?, file),
             Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
             Command::Org(group) => {
                 org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await

@@ -1,7 +1,7 @@
 //! The schema's history. Forward only: a file that has been applied anywhere never changes again (its checksum is kept).
 //!
-//! It is brought up to date by who owns the tables (`switchboard migrate`), and only looked at by who serves, which may
-//! not change it. Migrations of a later version are no hindrance: a schema is expanded before the services are replaced,
+//! It is brought up to date by whoever may do so: `switchboard migrate`, or a service that finds it too old. A service
+//! whose role may not change it only looks, and says what must be done. Migrations of a later version are no hindrance: a schema is expanded before the services are replaced,
 //! and contracted when none that needs the old is left.
 //!
 //! Several may migrate at once, so one holds a lock while it does. It is asked for again and again instead of waited for:
@@ -73,6 +73,27 @@ pub(super) async fn run(options: &PgConnectOptions) -> Result<(), StoreError> {
     migrated
 }
 
+/// Makes sure that the schema is one that this version can work on: brings it up to date if it is too old and this role
+/// may.
+pub(super) async fn ensure(options: &PgConnectOptions) -> Result<(), StoreError> {
+    match check(options).await {
+        Err(StoreError::Outdated) => {
+            run(options).await.map_err(|error| if is_denied(&error) { StoreError::Outdated } else { error })
+        }
+        checked => checked,
+    }
+}
+
+/// Whether this role may not do that (PostgreSQL's `insufficient_privilege`).
+fn is_denied(error: &StoreError) -> bool {
+    let error = match error {
+        StoreError::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+        | StoreError::Unavailable(error) => error,
+        _ => return false,
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+}
+
 /// Whether the schema is one that this version can work on: every migration of ours is applied as it is here.
 pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> {
     let mut connection = connect(options).await?;
@@ -106,7 +127,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let migrator = migrator();
     for attempt in 1.. {
         drop_unfinished_indexes(connection).await?;
-        match migrator.run(&mut *connection).await {
+        match migrator.run_direct(None, &mut *connection, false).await {
             Err(error) if attempt < MOST_ATTEMPTS && gave_way(&error) => {
                 tracing::info!(%error, attempt, "a migration waits for a table that is in use");
                 tokio::time::sleep(PAUSE).await;

@@ -47,15 +47,25 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database at `url`, whose schema must be up to date or that of a later version. `reconcile_after` is how
-    /// long after its last move a message must be looked after.
+    /// Whether `url` is the address of a database.
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read, the server cannot be reached, or the schema is older than this version or another.
+    /// What is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        connect::options(url).map(drop)
+    }
+
+    /// Opens the database at `url`. Its schema is brought up to date if its role may do so, several replicas at once; else it
+    /// must be up to date already. That of a later version will do. `reconcile_after` is how long after its last move a
+    /// message must be looked after.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the server cannot be reached, or the schema is another, or older and not to be changed.
     pub async fn open(url: &str, pools: PoolSizes, reconcile_after: Duration) -> Result<Self, StoreError> {
         let options = connect::options(url)?;
-        migrations::check(&options).await?;
+        migrations::ensure(&options).await?;
         let writers = connect::writers(options.clone(), pools.writers);
         let readers = connect::readers(options.clone(), pools.readers);
         let candidate = leader::Candidate::new(options);

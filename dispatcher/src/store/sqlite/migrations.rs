@@ -22,7 +22,7 @@ const MIGRATIONS: [(i64, &str, &str); 4] =
 /// Brings the schema up to date, whole or not at all. The lock that a writer holds keeps others from doing it meanwhile.
 pub(super) async fn run(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    migrator().run(&mut *transaction).await?;
+    migrator().run_direct(None, &mut *transaction, false).await?;
     Ok(transaction.commit().await?)
 }
 
