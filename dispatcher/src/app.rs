@@ -211,7 +211,8 @@ async fn open_or_wait(
     check: Check,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Arc<dyn Store>> {
-    let (late, history) = (Arc::new(LateStore::default()), Dependency::new("the message history's database", check));
+    let (late, history) =
+        (Arc::new(LateStore::new(reconcile_after)), Dependency::new("the message history's database", check));
     let (opened, reaching) = (Arc::clone(&late), history.clone());
     let opening = async move {
         opened.open(reaching.reach(|| target.clone().open(reconcile_after)).await?);

@@ -40,7 +40,9 @@ impl Gauges {
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     fn look(&self) {
-        gauge!("switchboard_history_queue_writes").set(self.history.waiting() as f64);
+        for (queue, writes) in self.history.waiting() {
+            gauge!("switchboard_history_queue_writes", "queue" => queue).set(writes as f64);
+        }
         telemetry::report_pools("dispatcher", &self.store.pools());
         for (provider, usage) in self.lanes.usage() {
             gauge!("switchboard_lane_sends", "provider" => provider).set(usage.sends as f64);

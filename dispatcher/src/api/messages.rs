@@ -1,6 +1,6 @@
 //! `MessageService`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
@@ -55,7 +55,7 @@ impl Messages {
     }
 
     /// Sends what was prepared, or answers a repeat.
-    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Message, Status> {
+    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Arc<Message>, Status> {
         self.sends.send(draft.map_err(error::invalid)?, deadline).await.map_err(error::send)
     }
 }

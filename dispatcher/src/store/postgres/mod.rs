@@ -14,8 +14,8 @@ mod migrations;
 mod months;
 #[cfg(test)]
 mod plans;
+mod presume;
 mod read;
-mod recent;
 mod reunite;
 mod row;
 mod tidy;
@@ -29,7 +29,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::{
-    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room,
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, Presumed, QuarantineQuery, Quarantined, Refusal, Room,
     StatusOutcome, Store, StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
@@ -41,7 +41,6 @@ pub use connect::PoolSizes;
 pub struct PostgresStore {
     writers: PgPool,
     readers: PgPool,
-    recent: recent::Recent,
     candidate: leader::Candidate,
     reconcile_after: Duration,
 }
@@ -69,7 +68,7 @@ impl PostgresStore {
         let writers = connect::writers(options.clone(), pools.writers);
         let readers = connect::readers(options.clone(), pools.readers);
         let candidate = leader::Candidate::new(options);
-        Ok(Self { writers, readers, recent: recent::Recent::default(), candidate, reconcile_after })
+        Ok(Self { writers, readers, candidate, reconcile_after })
     }
 
     /// Brings the schema of the database at `url` up to date; several may do so at once, and again.
@@ -101,7 +100,15 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
-        commit::commit(&self.writers, &self.recent, writes, self.reconcile_after).await
+        commit::commit(&self.writers, writes, self.reconcile_after).await
+    }
+
+    async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+        presume::presume(&self.writers, presumed).await
+    }
+
+    fn reconcile_after(&self) -> Duration {
+        self.reconcile_after
     }
 
     async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError> {

@@ -5,6 +5,7 @@ mod census;
 mod claim;
 mod commit;
 mod migrations;
+mod presume;
 mod read;
 mod row;
 mod tidy;
@@ -19,8 +20,8 @@ use sqlx::{
 };
 
 use super::{
-    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, QuarantineQuery, Quarantined, Refusal, Room, Store,
-    StoreError, Terms, Unreadable, Write, Written,
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, Presumed, QuarantineQuery, Quarantined, Refusal, Room,
+    Store, StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
 use switchboard_runtime::telemetry::PoolUse;
@@ -59,6 +60,14 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
         commit::commit(&self.writer, writes, self.reconcile_after).await
+    }
+
+    async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+        presume::presume(&self.writer, presumed).await
+    }
+
+    fn reconcile_after(&self) -> Duration {
+        self.reconcile_after
     }
 
     async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError> {

@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod listing;
 pub mod ownership;
 pub mod parking;
+pub mod presumed;
 pub mod quarantine;
 pub mod record;
 pub mod reports;
