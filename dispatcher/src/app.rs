@@ -145,17 +145,24 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
 ///
 /// # Errors
 ///
-/// When the database cannot be opened, or its schema is not one that this version knows.
+/// When the database cannot be opened, or a migration fails or was edited after it had been applied.
 pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
-    // Opening a store migrates it.
+    if let Some(url) = postgres_url(config) {
+        return PostgresStore::migrate(url).await.context("dispatcher.database_url");
+    }
+    // Opening a file migrates it.
     open_store(config, &process.data_dir).await.map(drop)
 }
 
-/// Opens the history where the settings say, and brings its schema up to date. Errors do not show a server's address: it
-/// may hold a password.
+fn postgres_url(config: &Config) -> Option<&str> {
+    config.database_url.as_deref().filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://"))
+}
+
+/// Opens the history where the settings say. A file is brought up to date; a server must have been (`switchboard
+/// migrate`). Errors do not show a server's address: it may hold a password.
 async fn open_store(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let url = config.database_url.as_deref();
-    if let Some(url) = url.filter(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+    if let Some(url) = postgres_url(config) {
         let store = PostgresStore::open(url, config.database_pool.into(), config.reconcile_after)
             .await
             .context("dispatcher.database_url: the PostgreSQL database cannot be opened")?;

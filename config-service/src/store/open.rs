@@ -67,6 +67,16 @@ pub enum OpenError {
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
+    /// A migration is not the one that was applied.
+    #[error(
+        "migration {version} of the configuration store {place} was edited after it had been applied: run the release that this store was made with, or restore the file"
+    )]
+    Edited {
+        /// Which.
+        version: i64,
+        /// Where.
+        place: String,
+    },
     /// The schema is older than this version.
     #[error("the schema of the configuration store {place} is not up to date: run `switchboard migrate`")]
     Outdated {

@@ -30,21 +30,16 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Connects to a server whose schema is up to date. An error names it as `place`.
+    /// Connects to a server whose schema is up to date, or that of a later version. An error names it as `place`.
     pub async fn open(url: &str, place: &str) -> std::result::Result<Self, OpenError> {
         let unreachable = |source| OpenError::Unreachable { place: place.to_owned(), source };
         let pool = connect(url, place).await?;
-        let latest: Option<i64> = match sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&pool)
-            .await
-        {
-            Ok(latest) => latest,
-            Err(error) if is_undefined_table(&error) => None,
-            Err(error) => return Err(unreachable(error)),
+        let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+        let applied = match sqlx::query_as(applied).fetch_all(&pool).await {
+            Err(error) if is_undefined_table(&error) => Vec::new(),
+            applied => applied.map_err(unreachable)?,
         };
-        if latest < Some(migrations::latest()) {
-            return Err(OpenError::Outdated { place: place.to_owned() });
-        }
+        migrations::check(&applied, place)?;
         Ok(Self { pool })
     }
 
@@ -53,7 +48,7 @@ impl Postgres {
         let pool = connect(url, place).await?;
         let migrated = migrations::postgres().run(&pool).await;
         pool.close().await;
-        migrated.map_err(|source| OpenError::Migration { place: place.to_owned(), source })
+        migrated.map_err(|error| migrations::failed(error, place))
     }
 }
 

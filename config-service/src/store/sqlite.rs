@@ -49,10 +49,10 @@ impl Sqlite {
         let unreachable = |source| OpenError::Unreachable { place: place.clone(), source };
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(unreachable)?;
-        migrations::sqlite()
-            .run(&writer)
-            .await
-            .map_err(|source| OpenError::Migration { place: place.clone(), source })?;
+        // Whole or not at all; the lock that a writer holds keeps others from doing it meanwhile.
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unreachable)?;
+        migrations::sqlite().run(&mut *transaction).await.map_err(|error| migrations::failed(error, &place))?;
+        transaction.commit().await.map_err(unreachable)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
         Ok(Self { writer, readers: readers.map_err(unreachable)? })

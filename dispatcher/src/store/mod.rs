@@ -144,5 +144,22 @@ pub enum StoreError {
     },
     /// The schema could not be brought up to date.
     #[error("the history's schema cannot be migrated: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(sqlx::migrate::MigrateError),
+    /// The schema is older than this version.
+    #[error("the history's schema is not up to date: run `switchboard migrate`")]
+    Outdated,
+    /// A migration is not the one that was applied.
+    #[error(
+        "migration {0} of the history was edited after it had been applied: run the release that this database was made with, or restore the file"
+    )]
+    Edited(i64),
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::VersionMismatch(version) => Self::Edited(version),
+            error => Self::Migration(error),
+        }
+    }
 }

@@ -4,7 +4,7 @@ mod run;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
@@ -53,7 +53,11 @@ pub enum Command {
     /// Runs both simulated vendors
     VendorSim(VendorSim),
     /// Brings the databases of the settings to this version; safe to run twice, and at the same time
-    Migrate,
+    Migrate {
+        /// Only the database of this service [default: both]
+        #[arg(value_enum)]
+        database: Option<Database>,
+    },
     /// Makes or rotates the key ring that seals credentials
     #[command(subcommand)]
     Keys(Keys),
@@ -88,6 +92,15 @@ pub struct VendorSim {
     /// Address of the webhook gateway that the seeded accounts' callbacks go to, such as http://127.0.0.1:7003
     #[arg(long, value_name = "URL")]
     pub webhooks: Option<String>,
+}
+
+/// A service that has a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Database {
+    /// Organisations, credentials, routing, audit trail.
+    ConfigService,
+    /// The history.
+    Dispatcher,
 }
 
 /// The key ring.

@@ -49,6 +49,10 @@ impl Stack {
         let key_file = settings.config_service.key_file(&settings.data_dir);
         KeyRing::generate(&key_file, SystemClock.now())?;
 
+        let process = settings.process(lifecycle);
+        switchboard_config_service::migrate(&settings.config_service, &settings.data_dir).await?;
+        switchboard_dispatcher::migrate(&settings.dispatcher, &process).await?;
+
         let vendors = start_vendors(&settings).await?;
         let elsewhere = settings.providers.iter().filter(|(_, vendor)| !vendor.base_url.is_empty());
         let elsewhere: BTreeSet<String> = elsewhere.map(|(code, _)| code.clone()).collect();

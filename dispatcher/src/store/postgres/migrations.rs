@@ -1,10 +1,14 @@
 //! The schema's history. Forward only: a file that has been applied anywhere never changes again (its checksum is kept).
 //!
-//! Replicas start at once and all of them bring the schema up to date, so one holds a lock while it does. It is asked for
-//! again and again instead of waited for: a session that waits has a snapshot open, and an index that is built
-//! concurrently waits for every older snapshot to go. They would wait for each other.
+//! It is brought up to date by who owns the tables (`switchboard migrate`), and only looked at by who serves, which may
+//! not change it. Migrations of a later version are no hindrance: a schema is expanded before the services are replaced,
+//! and contracted when none that needs the old is left.
+//!
+//! Several may migrate at once, so one holds a lock while it does. It is asked for again and again instead of waited for:
+//! a session that waits has a snapshot open, and an index that is built concurrently waits for every older snapshot to
+//! go. They would wait for each other.
 
-use std::{borrow::Cow, io, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, io, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, SqlStr,
@@ -30,7 +34,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 12] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 13] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -43,6 +47,7 @@ const MIGRATIONS: [(i64, &str, &str, Run); 12] = migrations![
     10 "0010_partition_history" Whole,
     11 "0011_companions" Whole,
     12 "0012_months" Whole,
+    13 "0013_partitions_by_their_owner" Whole,
 ];
 
 /// "switchbd", in bytes.
@@ -51,14 +56,13 @@ const LOCK: i64 = 0x7377_6974_6368_6264;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to get the lock, or a table that somebody is using.
 const PAUSE: Duration = Duration::from_millis(100);
+const UNDEFINED_TABLE: &str = "42P01";
 /// How often a migration gives way to whoever uses its table before it gives up.
 const MOST_ATTEMPTS: u32 = 100;
 
 /// Brings the schema up to date.
 pub(super) async fn run(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
-    let mut connection =
-        connecting.await.map_err(|_| sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)))??;
+    let mut connection = connect(options).await?;
     // Closing the connection gives the lock back, whatever happens.
     while !sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await? {
         tokio::time::sleep(PAUSE).await;
@@ -66,6 +70,35 @@ pub(super) async fn run(options: &PgConnectOptions) -> Result<(), StoreError> {
     let migrated = migrate(&mut connection).await;
     connection.close().await?;
     migrated
+}
+
+/// Whether the schema is one that this version can work on: every migration of ours is applied as it is here.
+pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let mut connection = connect(options).await?;
+    let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+    let applied: Vec<(i64, Vec<u8>)> = match sqlx::query_as(applied).fetch_all(&mut connection).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Vec::new(),
+        applied => applied?,
+    };
+    connection.close().await?;
+    let applied: BTreeMap<i64, Vec<u8>> = applied.into_iter().collect();
+    for migration in migrator().iter() {
+        match applied.get(&migration.version) {
+            None => return Err(StoreError::Outdated),
+            Some(checksum) if *checksum != *migration.checksum => return Err(StoreError::Edited(migration.version)),
+            Some(_) => (),
+        }
+    }
+    let ours = MIGRATIONS.len();
+    if applied.len() > ours {
+        tracing::info!(newer = applied.len() - ours, "the history's schema is that of a later version");
+    }
+    Ok(())
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
+    Ok(connecting.await.map_err(|_| sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)))??)
 }
 
 async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
@@ -91,6 +124,8 @@ fn migrator() -> Migrator {
     let mut migrator = Migrator::with_migrations(MIGRATIONS.map(migration).into());
     // Ours is held already, and is asked for in the right way.
     migrator.set_locking(false);
+    // Of a later version.
+    migrator.set_ignore_missing(true);
     migrator
 }
 

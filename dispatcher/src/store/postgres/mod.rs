@@ -38,18 +38,28 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database at `url` and brings its schema up to date; several replicas may do so at once.
-    /// `reconcile_after` is how long after its last move a message must be looked after.
+    /// Opens the database at `url`, whose schema must be up to date or that of a later version. `reconcile_after` is how
+    /// long after its last move a message must be looked after.
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read, the server cannot be reached, or the schema is not one that this version knows.
+    /// When the URL cannot be read, the server cannot be reached, or the schema is older than this version or another.
     pub async fn open(url: &str, pools: PoolSizes, reconcile_after: Duration) -> Result<Self, StoreError> {
         let options = connect::options(url)?;
-        migrations::run(&options).await?;
+        migrations::check(&options).await?;
         let writers = connect::writers(options.clone(), pools.writers);
         let readers = connect::readers(options, pools.readers);
         Ok(Self { writers, readers, reconcile_after })
+    }
+
+    /// Brings the schema of the database at `url` up to date; several may do so at once, and again.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the server cannot be reached, or a migration fails or was edited after it had been
+    /// applied.
+    pub async fn migrate(url: &str) -> Result<(), StoreError> {
+        migrations::run(&connect::options(url)?).await
     }
 }
 
