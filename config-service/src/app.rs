@@ -31,7 +31,9 @@ use crate::{
     routing::Routes,
     sealing::{self, Keys, Rotation},
     store::{self, Establishment, Store, Target},
-    watch::{Hub, Nodes, Opener, Polling, Propagation, RedisWake, Reports, Retention, Wake, WatchTimes},
+    watch::{
+        Hub, LagGauges, NodeKind, Nodes, Opener, Polling, Propagation, RedisWake, Reports, Retention, Wake, WatchTimes,
+    },
 };
 
 /// Largest request: credentials of every field at its longest, and some room.
@@ -46,6 +48,9 @@ const LOOKS: u32 = 10;
 /// One sentence that names the setting and the remedy.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     let Process { lifecycle, clock, ids, .. } = process;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
+    existing_counters();
     let readiness = Readiness::new();
     let gatekeeper = Gatekeeper::start(&process.auth, clock, &readiness, lifecycle).await?;
     let tls = Tls::start(&process.tls, clock, lifecycle)?;
@@ -118,6 +123,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         clock: Arc::clone(clock),
         lifecycle: lifecycle.clone(),
     };
+    LagGauges { hub: hub.clone(), nodes: nodes.clone() }.start(lifecycle);
     let watch = Watch { hub, nodes, denials: denials.clone(), clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
     let routes = GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
         .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
@@ -126,8 +132,18 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .with_tls(tls.server)
         .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy()).with_observer(Arc::new(denials)));
     lifecycle.spawn("config-service gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+    http::start(metrics_listener, readiness, metrics, lifecycle);
     Ok(started)
+}
+
+/// Counters whose first step somebody must see are there before it.
+fn existing_counters() {
+    for name in ["switchboard_config_audit_lost_total", "switchboard_config_unsealable_total"] {
+        metrics::counter!(name).increment(0);
+    }
+    for kind in [NodeKind::Dispatcher, NodeKind::WebhookGateway] {
+        metrics::counter!("switchboard_config_nacks_total", "node_kind" => kind.as_str()).increment(0);
+    }
 }
 
 /// Brings the schema of the store up to date. Safe to run twice and concurrently.

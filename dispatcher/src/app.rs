@@ -32,6 +32,7 @@ use tonic::service::Routes;
 use crate::{
     Config,
     api::{DeliveryStatus, Messages, policy},
+    gauges::Gauges,
     history::{self, History},
     outbound::{Lanes, Limits, LocalRate, Rate, SharedRate, Unlimited},
     prepare::AdRules,
@@ -54,6 +55,9 @@ const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 /// One sentence that names the setting and the remedy.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     let lifecycle = &process.lifecycle;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
+    existing_counters();
     let tokens_file = process.auth.tokens_file.as_deref();
     let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
@@ -69,7 +73,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let store = open_store(&config, &process.data_dir).await?;
     history::watch_health(Arc::clone(&store), readiness.register("history"), lifecycle);
     Retention::new(Arc::clone(&store), Arc::clone(&process.clock), config.retention.clone()).start(lifecycle);
-    let history = History::start(store, lifecycle);
+    let history = History::start(Arc::clone(&store), lifecycle);
 
     let limits = Limits {
         concurrency: config.account_concurrency.max(1),
@@ -79,6 +83,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         breaker: (&config.breaker).into(),
     };
     let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
+    Gauges { history: history.clone(), store, lanes: Arc::clone(&lanes) }.start(lifecycle);
     let channel = client::channel_over(&config.config_service_url, token, &tls.client)
         .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
@@ -125,8 +130,17 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .with_tls(tls.server)
         .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy::policy()));
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
+    http::start(metrics_listener, readiness, metrics, lifecycle);
     Ok(started)
+}
+
+/// Counters whose first step somebody must see are there before it.
+fn existing_counters() {
+    for name in
+        ["switchboard_doubled_messages_total", "switchboard_history_errors_total", "switchboard_history_retries_total"]
+    {
+        metrics::counter!(name).increment(0);
+    }
 }
 
 /// The rate of the vendor accounts: shared where there is a Redis to share it.

@@ -9,6 +9,7 @@
 pub mod api;
 mod app;
 mod config;
+mod gauges;
 pub mod history;
 pub mod message;
 pub mod outbound;

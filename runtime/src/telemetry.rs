@@ -39,7 +39,8 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The process's metrics recorder, installed by the first call and the same for every other.
+/// The process's metrics recorder, installed by the first call and the same for every other. A handle that was made
+/// before it counts nothing.
 ///
 /// # Errors
 /// When something else has installed a recorder of its own.
@@ -54,8 +55,35 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
         .context("the histogram bounds are not valid")?
         .install_recorder()
         .context("another metrics recorder is installed already")?;
+    ::metrics::gauge!("switchboard_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     *installed = Some(handle.clone());
     Ok(handle)
+}
+
+/// A pool of database connections, as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// What it is for.
+    pub name: &'static str,
+    /// Connections that are open.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// The most that it opens.
+    pub most: u32,
+}
+
+/// Shows how a service's pools are used.
+pub fn report_pools(service: &'static str, pools: &[PoolUse]) {
+    for PoolUse { name, open, idle, most } in pools {
+        let idle = u32::try_from(*idle).unwrap_or(*open).min(*open);
+        for (state, connections) in [("used", *open - idle), ("idle", idle)] {
+            let labels = [("service", service), ("pool", *name), ("state", state)];
+            ::metrics::gauge!("switchboard_db_connections", &labels).set(f64::from(connections));
+        }
+        let labels = [("service", service), ("pool", *name)];
+        ::metrics::gauge!("switchboard_db_connections_most", &labels).set(f64::from(*most));
+    }
 }
 
 #[cfg(test)]

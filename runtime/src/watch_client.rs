@@ -120,6 +120,7 @@ pub fn spawn(
             biased;
             () = draining.cancelled() => Ok(()),
             () = watch.run() => Ok(()),
+            () = watch.show_age() => Ok(()),
         }
     });
     status
@@ -155,6 +156,18 @@ impl Watch {
             tracing::debug!(kind = self.kind(), error = %end, retry_in_ms, "config watch ended, connecting again");
             metrics::counter!("switchboard_config_watch_reconnects_total", "node_kind" => self.kind()).increment(1);
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Shows how long ago what is kept was last known to be current.
+    async fn show_age(&self) {
+        let age = metrics::gauge!("switchboard_config_cache_age_seconds", "node_kind" => self.kind());
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            let now = ticks.tick().await;
+            if let Some(heard) = self.status.last_heard() {
+                age.set(now.duration_since(heard).as_secs_f64());
+            }
         }
     }
 

@@ -24,6 +24,8 @@ use crate::{Config, api, api::Gateway, reporter::Reporter, secrets::Secrets};
 /// One sentence for the operator: a setting that cannot be used, a port that is taken, a token that is missing.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     config.check()?;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
     let tokens_file = process.auth.tokens_file.as_deref();
     let token = config.token_source().resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
     let lifecycle = &process.lifecycle;
@@ -49,7 +51,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let reporter =
         Reporter::start(dispatcher, config.max_callbacks, config.max_reports, config.report_timeout, lifecycle);
 
-    http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
+    http::start(metrics_listener, readiness.clone(), metrics, lifecycle);
     let gateway = Gateway::new(&config, registry, secrets, watch, reporter, process.clock.clone());
     let door = Door::new("webhook-gateway", listener, tls.webhook);
     lifecycle.spawn("webhook gateway", api::serve(door, gateway, readiness, lifecycle.clone()));

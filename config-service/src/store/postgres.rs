@@ -12,6 +12,7 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
     query::Query,
 };
+use switchboard_runtime::telemetry::PoolUse;
 
 use super::{
     OpenError, Result, migrations,
@@ -86,6 +87,11 @@ impl Engine for Postgres {
 
     const POSITION: &'static str = "strpos";
     const LOCK: &'static str = " FOR UPDATE";
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let (pool, most) = (&self.pool, self.pool.options().get_max_connections());
+        vec![PoolUse { name: "all", open: pool.size(), idle: pool.num_idle(), most }]
+    }
 
     async fn rows(&self, statement: Statement) -> Result<Vec<PgRow>> {
         Ok(query(statement).fetch_all(&self.pool).await?)

@@ -13,6 +13,7 @@ use sqlx::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
 };
+use switchboard_runtime::telemetry::PoolUse;
 
 use super::{
     OpenError, Result, StoreError, migrations,
@@ -87,6 +88,12 @@ impl Engine for Sqlite {
 
     const POSITION: &'static str = "instr";
     const LOCK: &'static str = "";
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writer), ("readers", &self.readers)];
+        let most = |pool: &SqlitePool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
+    }
 
     async fn rows(&self, statement: Statement) -> Result<Vec<SqliteRow>> {
         Ok(query(statement).fetch_all(&self.readers).await?)

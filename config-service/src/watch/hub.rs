@@ -178,8 +178,6 @@ impl Hub {
         state.seen = state.seen.max(sent);
         let number = state.joined;
         state.queues.insert(number, Queue { sender, end: Arc::clone(&end) });
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("switchboard_config_subscribers").set(state.queues.len() as f64);
         Place { queue, position: state.position.clone(), end, number, hub: self.clone() }
     }
 
@@ -309,8 +307,6 @@ impl Hub {
     fn broadcast(&self, delta: &Arc<Delta>) {
         let mut state = self.state();
         state.position.revision = delta.revision;
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and revisions stay far below 2^52")]
-        metrics::gauge!("switchboard_config_revision").set(delta.revision as f64);
         state.queues.retain(|_, queue| {
             let kept = queue.sender.try_send(Arc::clone(delta));
             if let Err(mpsc::error::TrySendError::Full(_)) = kept {

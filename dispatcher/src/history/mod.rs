@@ -245,6 +245,12 @@ impl History {
     pub async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, HistoryError> {
         Ok(self.store.list(query).await?)
     }
+
+    /// How many writes wait for each writer.
+    pub fn waiting(&self) -> [(&'static str, usize); 2] {
+        let waiting = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        [("sends", waiting(&self.sends)), ("reports", waiting(&self.reports))]
+    }
 }
 
 async fn write(queue: &mpsc::Sender<Job>, write: Write, known: Option<Arc<Message>>) -> Result<Written, HistoryError> {

@@ -5,6 +5,7 @@
 //! all who wait; and when config-service cannot be reached the last known entry serves, loudly, up to the maximum
 //! staleness.
 
+mod answers;
 mod cache;
 mod choose;
 mod entry;
@@ -23,6 +24,7 @@ use switchboard_runtime::{
 use tokio::time::Instant;
 
 use self::{
+    answers::{Answers, Source},
     cache::{Cache, Slot},
     refresh::Refresh,
     sink::Sink,
@@ -73,6 +75,7 @@ pub struct Resolver {
     status: Arc<WatchStatus>,
     refresh: Refresh,
     freshness: Freshness,
+    answers: Answers,
 }
 
 impl Resolver {
@@ -90,7 +93,7 @@ impl Resolver {
         let sink = Arc::new(Sink { cache: Arc::clone(&cache), registry, lanes });
         let refresh = Refresh::new(channel.clone(), Arc::clone(&sink));
         let status = watch_client::spawn(subscriber, channel, sink, lifecycle, check);
-        Self { cache, status, refresh, freshness }
+        Self { cache, status, refresh, freshness, answers: Answers::new() }
     }
 
     /// The entry that serves an organisation: its own, or the platform default's if it has no mapping.
@@ -124,17 +127,17 @@ impl Resolver {
         let now = Instant::now();
         let known = self.cache.get(organization_id);
         if self.status.is_healthy(now) {
-            count("memory", self.status.last_heard().map(|heard| now.duration_since(heard)));
+            self.answers.count(Source::Memory, self.status.last_heard().map(|heard| now.duration_since(heard)));
             return Ok(known.and_then(|slot| slot.entry));
         }
         let age = known.as_ref().map(|slot| self.age(slot, now));
         if let Some(slot) = known.as_ref().filter(|_| age.is_some_and(|age| age < self.freshness.cache_ttl)) {
-            count("memory", age);
+            self.answers.count(Source::Memory, age);
             return Ok(slot.entry.clone());
         }
         match self.refresh.once(organization_id).await {
             Ok(entry) => {
-                count("refreshed", Some(Duration::ZERO));
+                self.answers.count(Source::Refreshed, Some(Duration::ZERO));
                 Ok(entry)
             }
             Err(_) => self.last_known(organization_id, known, age),
@@ -151,16 +154,16 @@ impl Resolver {
         let heard = self.status.last_heard().map(|heard| heard.elapsed());
         match (known, age.or(heard)) {
             (Some(slot), Some(age)) if age < self.freshness.max_stale => {
-                count("stale", Some(age));
+                self.answers.count(Source::Stale, Some(age));
                 Ok(slot.entry)
             }
             // The last snapshot did not have it, so it had no mapping then.
             (None, Some(age)) if age < self.freshness.max_stale && !self.cache.is_empty() => {
-                count("stale", Some(age));
+                self.answers.count(Source::Stale, Some(age));
                 Ok(None)
             }
             _ => {
-                count("unavailable", None);
+                self.answers.count(Source::Unavailable, None);
                 Err(ResolveError::Unavailable { organization_id: organization_id.to_owned() })
             }
         }
@@ -170,13 +173,5 @@ impl Resolver {
     fn age(&self, slot: &Slot, now: Instant) -> Duration {
         let heard = self.status.last_heard().unwrap_or(slot.confirmed);
         now.duration_since(heard.max(slot.confirmed))
-    }
-}
-
-/// Counts an answer by where it came from, and how old it was.
-fn count(source: &'static str, age: Option<Duration>) {
-    metrics::counter!("switchboard_resolver_answers_total", "source" => source).increment(1);
-    if let Some(age) = age {
-        metrics::histogram!("switchboard_resolver_answer_age_seconds", "source" => source).record(age.as_secs_f64());
     }
 }

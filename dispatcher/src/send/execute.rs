@@ -6,7 +6,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use switchboard_providers::model::{Acceptance, Failure, FailureCode, Fault, Refusal, SendOutcome};
 use tokio::time::Instant;
 
-use super::{Sends, plan::route};
+use super::{Sends, plan::route, stopwatch::Stopwatch};
 use crate::{
     message::{Message, Settlement},
     outbound::{Admitted, Outgoing},
@@ -25,6 +25,7 @@ impl Sends {
         choice: Choice,
         admitted: Admitted,
         retry_until: Instant,
+        stopwatch: &mut Stopwatch,
     ) -> Arc<Message> {
         let outgoing = match Outgoing::try_from(&*message) {
             Ok(outgoing) => Arc::new(outgoing),
@@ -35,7 +36,8 @@ impl Sends {
         };
         // With another vendor to ask there is no point in waiting for this one.
         let patience = if choice.backups.is_empty() { retry_until } else { Instant::now() };
-        let outcome = self.call(&choice.account, admitted, &outgoing, patience).await;
+        let outcome = stopwatch.with_vendor(self.call(&choice.account, admitted, &outgoing, patience)).await;
+        choice.account.lane.sent(outgoing.channel(), &outcome);
         let SendOutcome::Refused(refusal) = outcome else {
             return self.settle(message, settlement(outcome)).await;
         };
@@ -54,7 +56,8 @@ impl Sends {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
-        let outcome = self.call(backup, admitted, &outgoing, retry_until).await;
+        let outcome = stopwatch.with_vendor(self.call(backup, admitted, &outgoing, retry_until)).await;
+        backup.lane.sent(outgoing.channel(), &outcome);
         self.settle(settled.message, settlement(outcome)).await
     }
 

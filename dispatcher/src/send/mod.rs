@@ -6,12 +6,14 @@
 mod execute;
 mod plan;
 mod recorded;
+mod stopwatch;
 
 use std::{sync::Arc, time::Duration};
 
 use switchboard_runtime::{Ids, Lifecycle, SharedClock};
 use tokio::time::Instant;
 
+use self::stopwatch::{Stopwatch, Times};
 use crate::{
     history::{History, HistoryError, Recorded},
     message::Message,
@@ -73,6 +75,7 @@ pub struct Sends {
     ids: Ids,
     lifecycle: Lifecycle,
     retry_for: Duration,
+    times: Times,
 }
 
 impl Sends {
@@ -85,7 +88,7 @@ impl Sends {
         lifecycle: Lifecycle,
         retry_for: Duration,
     ) -> Self {
-        Self { resolver, history, clock, ids, lifecycle, retry_for }
+        Self { resolver, history, clock, ids, lifecycle, retry_for, times: Times::new() }
     }
 
     /// Sends a message; returns it as it stands once the vendor has answered.
@@ -118,6 +121,7 @@ impl Sends {
     }
 
     async fn begin(&self, mut draft: Draft, deadline: Option<Instant>) -> Result<Arc<Message>, SendError> {
+        let mut stopwatch = Stopwatch::start();
         if let Some(why) = draft.held_back.take() {
             return Err(SendError::HeldBack(why));
         }
@@ -139,7 +143,11 @@ impl Sends {
         // Boxed: it is large, and on its way into a task it would be copied several times.
         let work = Box::pin(async move {
             match sends.history.record(NewMessage { message, fingerprint }).await? {
-                Recorded::New(message) => Ok(sends.execute(message, choice, admitted, retry_until).await),
+                Recorded::New(message) => {
+                    let message = sends.execute(message, choice, admitted, retry_until, &mut stopwatch).await;
+                    stopwatch.stop(&sends.times);
+                    Ok(message)
+                }
                 Recorded::Existing(message) => Ok(Arc::new(*message)),
                 Recorded::RequestIdReused { message_id } => Err(SendError::RequestIdReused { message_id }),
             }

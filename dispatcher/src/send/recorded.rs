@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::Sends;
+use super::{Sends, stopwatch::Stopwatch};
 use crate::{message::Message, resolver::Choice};
 
 impl Sends {
@@ -33,6 +33,6 @@ impl Sends {
         };
         let config_revision = message.route.config_revision;
         let choice = Choice { config_revision, account: Arc::clone(&account), backups: Vec::new() };
-        self.execute(Arc::new(message), choice, admitted, retry_until).await;
+        self.execute(Arc::new(message), choice, admitted, retry_until, &mut Stopwatch::start()).await;
     }
 }

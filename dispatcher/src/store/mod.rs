@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use switchboard_providers::model::Channel;
+use switchboard_runtime::telemetry::PoolUse;
 
 use crate::message::{Message, Status};
 
@@ -98,6 +99,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Why it does not.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Its connections to the engine now.
+    fn pools(&self) -> Vec<PoolUse>;
 }
 
 /// SHA-256 over a request's content.

@@ -16,8 +16,9 @@ mod watch;
 mod writing;
 
 use async_trait::async_trait;
+use switchboard_runtime::telemetry::PoolUse;
 
-use super::Result;
+use super::{Connections, Result};
 
 pub(super) use rows::Columns;
 pub(super) use statement::{Statement, Value};
@@ -32,6 +33,9 @@ pub(super) trait Engine: Send + Sync + 'static {
     const POSITION: &'static str;
     /// What makes a `SELECT` lock the rows it reads, where beginning to write does not lock already.
     const LOCK: &'static str;
+
+    /// Its connections now.
+    fn pools(&self) -> Vec<PoolUse>;
 
     /// The rows of one statement that reads.
     async fn rows(&self, statement: Statement) -> Result<Vec<Self::Row>>;
@@ -65,6 +69,12 @@ pub(super) trait Transaction: Send + 'static {
 #[derive(Debug)]
 pub(super) struct SqlStore<E> {
     pub engine: E,
+}
+
+impl<E: Engine> Connections for SqlStore<E> {
+    fn pools(&self) -> Vec<PoolUse> {
+        self.engine.pools()
+    }
 }
 
 /// The row of a statement that always has one.

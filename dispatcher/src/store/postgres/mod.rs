@@ -27,6 +27,7 @@ use sqlx::PgPool;
 
 use super::{Fingerprint, Forgotten, ListQuery, Presumed, StatusOutcome, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
+use switchboard_runtime::telemetry::PoolUse;
 
 pub use connect::PoolSizes;
 
@@ -120,5 +121,11 @@ impl Store for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writers), ("readers", &self.readers)];
+        let most = |pool: &PgPool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
     }
 }

@@ -19,6 +19,7 @@ use sqlx::{
 
 use super::{Fingerprint, Forgotten, ListQuery, Presumed, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
+use switchboard_runtime::telemetry::PoolUse;
 
 /// The embedded engine.
 pub struct SqliteStore {
@@ -91,5 +92,11 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writer), ("readers", &self.readers)];
+        let most = |pool: &SqlitePool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
     }
 }
