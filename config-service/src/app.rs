@@ -46,7 +46,8 @@ const LOOKS: u32 = 10;
 /// # Errors
 ///
 /// One sentence that names the setting and the remedy.
-pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+pub async fn start(mut config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    config.read_files()?;
     let Process { lifecycle, clock, ids, .. } = process;
     // Before anything makes a handle that is to count.
     let metrics = telemetry::metrics()?;
@@ -152,6 +153,8 @@ fn existing_counters() {
 ///
 /// One sentence that names the store and what is wrong with it.
 pub async fn migrate(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
+    let mut config = config.clone();
+    config.read_files()?;
     let target = Target::parse(config.database_url.as_deref(), data_dir)?;
     store::migrate(&target).await?;
     Ok(())
@@ -164,6 +167,8 @@ pub async fn migrate(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
 ///
 /// One sentence; running it again goes on where it stopped.
 pub async fn rotate_keys(config: &Config, process: &Process, actor: &str) -> anyhow::Result<Rotation> {
+    let mut config = config.clone();
+    config.read_files()?;
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
     let store = store::open(&target).await?;
     let event = system_event(process, actor, "RotateKeys");

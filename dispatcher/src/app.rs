@@ -53,7 +53,8 @@ const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 /// # Errors
 ///
 /// One sentence that names the setting and the remedy.
-pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+pub async fn start(mut config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    config.read_files()?;
     let lifecycle = &process.lifecycle;
     // Before anything makes a handle that is to count.
     let metrics = telemetry::metrics()?;
@@ -161,11 +162,13 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
 ///
 /// When the database cannot be opened, or a migration fails or was edited after it had been applied.
 pub async fn migrate(config: &Config, process: &Process) -> anyhow::Result<()> {
-    if let Some(url) = postgres_url(config) {
+    let mut config = config.clone();
+    config.read_files()?;
+    if let Some(url) = postgres_url(&config) {
         return PostgresStore::migrate(url).await.context("dispatcher.database_url");
     }
     // Opening a file migrates it.
-    open_store(config, &process.data_dir).await.map(drop)
+    open_store(&config, &process.data_dir).await.map(drop)
 }
 
 fn postgres_url(config: &Config) -> Option<&str> {

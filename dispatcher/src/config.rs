@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use serde::Deserialize;
 use switchboard_runtime::{
-    config::{Listen, de},
+    config::{self, ConfigError, Listen, de},
     watch_client::WatchSettings,
 };
 
@@ -21,6 +21,8 @@ pub struct Config {
     pub metrics_listen: Listen,
     /// `sqlite://path` or `postgres://…`. Default: `dispatcher.db` under `data_dir`.
     pub database_url: Option<String>,
+    /// A file with nothing but that address, mode 0600, since it may hold a password. Default: none.
+    pub database_url_file: Option<PathBuf>,
     /// Connections to a PostgreSQL.
     pub database_pool: DatabasePool,
     /// How long what is kept.
@@ -75,12 +77,25 @@ pub struct Config {
     pub result_horizon: Duration,
 }
 
+impl Config {
+    /// Reads the files that hold what may also stand in the settings themselves.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn read_files(&mut self) -> Result<(), ConfigError> {
+        let file = self.database_url_file.take();
+        self.database_url = config::url("dispatcher.database_url", self.database_url.as_deref(), file.as_deref())?;
+        Ok(())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Listen::local(7001),
             metrics_listen: Listen::local(7004),
             database_url: None,
+            database_url_file: None,
             database_pool: DatabasePool::default(),
             retention: RetentionConfig::default(),
             config_service_url: "http://127.0.0.1:7002".to_owned(),

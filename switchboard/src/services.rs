@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use anyhow::Context as _;
 use switchboard_providers::Registry;
-use switchboard_runtime::{lifecycle::Lifecycle, process::Started, telemetry, tls};
+use switchboard_runtime::{config, lifecycle::Lifecycle, process::Started, telemetry, tls};
 use switchboard_vendor_sim::VendorSim;
 
 use crate::{output, settings::Settings};
@@ -25,7 +25,8 @@ pub enum Service {
 /// # Errors
 /// One sentence for the operator.
 pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle) -> anyhow::Result<Started> {
-    let (process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    let (mut process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    process.redis_url = config::url("redis_url", settings.redis_url.as_deref(), settings.redis_url_file.as_deref())?;
     match service {
         Service::Configuration => {
             switchboard_config_service::start(settings.config_service.clone(), registry, &process).await

@@ -32,13 +32,13 @@ const TOKENS: &str = r#"{
 }"#;
 
 /// Settings that all processes share.
-struct Installation {
+pub(crate) struct Installation {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.json");
         std::fs::write(&tokens, TOKENS).unwrap();
@@ -70,16 +70,16 @@ impl Installation {
         command
     }
 
-    fn start(&self, service: &str) -> Running {
+    pub(crate) fn start(&self, service: &str) -> Running {
         Running::start(&mut self.command(&[service]))
     }
 
-    fn typed(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn typed(&self, arguments: &[&str]) -> Ended {
         program::run(&mut self.command(arguments))
     }
 
     /// Types it until it succeeds: what it needs may still be starting.
-    fn until_done(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn until_done(&self, arguments: &[&str]) -> Ended {
         let began = Instant::now();
         loop {
             let ended = self.typed(arguments);
@@ -91,9 +91,58 @@ impl Installation {
         }
     }
 
-    fn gateway(&self) -> &str {
-        let (_, address) = self.variables.iter().find(|(key, _)| key == "WEBHOOK_GATEWAY__LISTEN").unwrap();
-        address
+    /// Where something listens, such as `WEBHOOK_GATEWAY__LISTEN`.
+    pub(crate) fn address(&self, key: &str) -> &str {
+        &self.variables.iter().find(|(known, _)| known == key).unwrap().1
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sets one more variable, without `SWITCHBOARD_`.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != key);
+        self.variables.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the simulated vendors, whose callbacks go to the gateway.
+    pub(crate) fn start_vendors(&self) -> Running {
+        let webhooks = format!("http://{}", self.address("WEBHOOK_GATEWAY__LISTEN"));
+        Running::start(&mut self.command(&["vendor-sim", "--webhooks", &webhooks]))
+    }
+
+    /// Gives the platform's default an account that the simulated vendor knows.
+    pub(crate) fn map_default_account(&self) {
+        let account = CLOUDMSG_DEFAULT;
+        let secret = self.path().join("secret");
+        write(&secret, account.secret_key);
+        let (id, key) = (field("service_id", account.service_id), field("access_key", account.access_key));
+        let secret = field("secret_key", &secret.display().to_string());
+        let callbacks = field("callback_secret", account.callback_secret);
+        let sender = field("default_sender", account.default_sender);
+        self.until_done(&[
+            "provider",
+            "set",
+            "default",
+            "cloudmsg",
+            "--activate",
+            "--field",
+            &id,
+            "--field",
+            &key,
+            "--field-file",
+            &secret,
+            "--field",
+            &callbacks,
+            "--field",
+            &sender,
+        ]);
+    }
+
+    /// Sends a message until one is delivered.
+    pub(crate) fn until_delivered(&self) -> Ended {
+        self.until_done(&SEND)
     }
 }
 
@@ -112,35 +161,11 @@ fn services_find_each_other_in_any_order_and_sends_go_on_without_config_service(
 
     let gateway = installation.start("webhook-gateway");
     let dispatcher = installation.start("dispatcher");
-    let webhooks = format!("http://{}", installation.gateway());
-    let _vendors = Running::start(&mut installation.command(&["vendor-sim", "--webhooks", &webhooks]));
+    let _vendors = installation.start_vendors();
     let config_service = installation.start("config-service");
 
-    let account = CLOUDMSG_DEFAULT;
-    let secret = installation.folder.path().join("secret");
-    write(&secret, account.secret_key);
-    let (id, key) = (field("service_id", account.service_id), field("access_key", account.access_key));
-    let secret = field("secret_key", &secret.display().to_string());
-    let callbacks = field("callback_secret", account.callback_secret);
-    let sender = field("default_sender", account.default_sender);
-    installation.until_done(&[
-        "provider",
-        "set",
-        "default",
-        "cloudmsg",
-        "--activate",
-        "--field",
-        &id,
-        "--field",
-        &key,
-        "--field-file",
-        &secret,
-        "--field",
-        &callbacks,
-        "--field",
-        &sender,
-    ]);
-    let sent = installation.until_done(&SEND);
+    installation.map_default_account();
+    let sent = installation.until_delivered();
     assert!(sent.stdout.contains("DELIVERED") && sent.stdout.contains("REPORTED"), "{}", sent.stdout);
 
     config_service.kill();

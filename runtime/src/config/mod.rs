@@ -14,6 +14,7 @@ mod loader;
 mod settings;
 mod tls;
 mod token_source;
+mod url_source;
 
 pub use error::ConfigError;
 pub use jwt::JwtConfig;
@@ -21,3 +22,4 @@ pub use loader::{Loader, PREFIX, variable};
 pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
 pub use tls::{TlsConfig, WebhookTlsConfig};
 pub use token_source::TokenSource;
+pub use url_source::url;

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::{
     client::ClientArgs,
-    commands::{audit, messages, org, provider, routing, send, test_connection},
+    commands::{audit, health, messages, org, provider, routing, send, test_connection},
     output::OutputArgs,
     settings::Flags,
 };
@@ -58,6 +58,9 @@ pub enum Command {
         #[arg(value_enum)]
         database: Option<Database>,
     },
+    /// Asks a service on this machine whether it can do its job: exit code 0 if so
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::Health),
     /// Makes or rotates the key ring that seals credentials
     #[command(subcommand)]
     Keys(Keys),

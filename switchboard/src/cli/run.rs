@@ -30,6 +30,7 @@ impl Cli {
             Command::WebhookGateway => services::run(Service::Gateway, &alone()?).await,
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
             Command::Migrate { database } => commands::migrate::run(&quiet()?, database).await,
+            Command::Health(health) => health.run(&quiet()?).await,
             Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
             Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
             Command::Org(group) => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod credentials;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod messages;
 pub(crate) mod migrate;

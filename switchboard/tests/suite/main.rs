@@ -33,6 +33,7 @@ fn every_command_explains_itself() {
         "webhook-gateway",
         "vendor-sim",
         "migrate",
+        "health",
         "keys",
         "org",
         "provider",

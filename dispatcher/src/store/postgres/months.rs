@@ -21,10 +21,12 @@ pub(super) async fn make_room(pool: &PgPool, now: DateTime<Utc>) -> Result<(), S
     .bind(now)
     .execute(&mut *transaction)
     .await;
-    if unless_in_use(made)?.is_none() {
-        return Ok(());
+    match unless_in_use(made)? {
+        Some(_) => transaction.commit().await?,
+        // Awaited: whoever comes next must not find the lock still held.
+        None => transaction.rollback().await?,
     }
-    Ok(transaction.commit().await?)
+    Ok(())
 }
 
 /// Drops the months that end before an instant; how many.
@@ -34,8 +36,9 @@ pub(super) async fn drop_expired(pool: &PgPool, before: DateTime<Utc>) -> Result
         .bind(before)
         .fetch_all(&mut *transaction)
         .await;
-    let Some(dropped) = unless_in_use::<Vec<(String, i64)>>(dropped)? else { return Ok(0) };
+    let dropped: Vec<(String, i64)> = unless_in_use(dropped)?.unwrap_or_default();
     if dropped.iter().all(|(_, tables)| *tables == 0) {
+        transaction.rollback().await?;
         return Ok(0);
     }
     // What was due so long ago, was due with a message that is gone.
