@@ -5,6 +5,7 @@
 mod apart;
 mod arrows;
 mod demo;
+mod observability;
 mod program;
 mod roles;
 mod start_errors;
