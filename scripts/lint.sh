@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lints, and the contract's style.
+# Format, lints, the contract's style, and deploy/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -16,3 +16,5 @@ need npx npm || {
     exit 1
 }
 npx --yes @bufbuild/buf@1.75.0 lint proto
+
+scripts/lint-deploy.sh

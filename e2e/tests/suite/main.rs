@@ -5,6 +5,7 @@
 mod apart;
 mod arrows;
 mod demo;
+mod deployment;
 mod observability;
 mod program;
 mod roles;
