@@ -204,6 +204,7 @@ fn existing_counters() {
     for name in ["switchboard_config_audit_lost_total", "switchboard_config_unsealable_total"] {
         metrics::counter!(name).increment(0);
     }
+    metrics::counter!("switchboard_redis_fallbacks_total", "use" => "wake").increment(0);
     for kind in [NodeKind::Dispatcher, NodeKind::WebhookGateway] {
         metrics::counter!("switchboard_config_nacks_total", "node_kind" => kind.as_str()).increment(0);
     }

@@ -61,7 +61,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     let lifecycle = &process.lifecycle;
     // Before anything makes a handle that is to count.
     let metrics = telemetry::metrics()?;
-    existing_counters();
+    existing_counters(&registry);
     let tokens_file = process.auth.tokens_file.as_deref();
     let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
@@ -155,11 +155,16 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
 }
 
 /// Counters whose first step somebody must see are there before it.
-fn existing_counters() {
+fn existing_counters(registry: &Registry) {
     for name in
         ["switchboard_doubled_messages_total", "switchboard_history_errors_total", "switchboard_history_retries_total"]
     {
         metrics::counter!(name).increment(0);
+    }
+    metrics::counter!("switchboard_redis_fallbacks_total", "use" => "rate").increment(0);
+    for vendor in registry.iter() {
+        let provider = vendor.descriptor().code;
+        metrics::counter!("switchboard_unusable_accounts_total", "provider" => provider).increment(0);
     }
 }
 

@@ -18,6 +18,9 @@ pub use metrics_exporter_prometheus::PrometheusHandle;
 const SECONDS_BUCKETS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0];
 
+/// Bounds of every histogram whose name ends in `_size`.
+const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 /// Starts logging to standard error. A logger that is in place already (in a test, say) stays.
 ///
 /// # Errors
@@ -52,6 +55,7 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     }
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZE_BUCKETS))
         .context("the histogram bounds are not valid")?
         .install_recorder()
         .context("another metrics recorder is installed already")?;

@@ -26,6 +26,15 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     config.check()?;
     // Before anything makes a handle that is to count.
     let metrics = telemetry::metrics()?;
+    for vendor in registry.iter() {
+        // There before it first counts, so that its first step is seen.
+        let provider = vendor.descriptor().code;
+        for outcome in ["accepted", "unverified", "not_committed", "overloaded"] {
+            metrics::counter!("switchboard_webhooks_total", "provider" => provider, "outcome" => outcome).increment(0);
+        }
+        metrics::counter!("switchboard_webhook_events_total", "provider" => provider, "kind" => "malformed")
+            .increment(0);
+    }
     let tokens_file = process.auth.tokens_file.as_deref();
     let token = config.token_source().resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
     let lifecycle = &process.lifecycle;
