@@ -12,7 +12,7 @@ use switchboard_proto::{
 };
 use switchboard_providers::Registry;
 use switchboard_runtime::{
-    auth::{AuthLayer, Tokens},
+    auth::{AuthLayer, Gatekeeper},
     bind::bind,
     dependency::{Dependency, Unreached},
     error::Reason,
@@ -20,6 +20,7 @@ use switchboard_runtime::{
     http::{self, Check, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
 };
 use tonic::service::Routes as GrpcRoutes;
 
@@ -38,6 +39,8 @@ use crate::{
 
 /// Largest request: credentials of every field at its longest, and some room.
 const LARGEST_REQUEST: usize = 256 * 1024;
+/// How much more often than for changes one looks for what other replicas have told, while somebody waits for it.
+const LOOKS: u32 = 10;
 
 /// Starts config-service: ports are bound, its tasks run in the process's lifecycle, and the store is open or, where its
 /// server is not there yet, waited for.
@@ -46,10 +49,10 @@ const LARGEST_REQUEST: usize = 256 * 1024;
 ///
 /// One sentence that names the setting and the remedy.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
-    let lifecycle = &process.lifecycle;
-    let tokens_file = process.auth.tokens_file.as_deref();
-    let tokens =
-        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let Process { lifecycle, clock, .. } = process;
+    let readiness = Readiness::new();
+    let gatekeeper = Gatekeeper::start(&process.auth, clock, &readiness, lifecycle).await?;
+    let tls = Tls::start(&process.tls, clock, lifecycle)?;
     let keys = Keys::load(&config.key_file(&process.data_dir))?;
     let listener = bind("config-service", "config_service.listen", config.listen.address()).await?;
     let metrics_listener =
@@ -59,14 +62,14 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
     let wake: Arc<dyn Wake> = match &process.redis_url {
         Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
-        None => Arc::new(Polling),
+        None => Arc::new(Polling::default()),
     };
-    let readiness = Readiness::new();
     let check = readiness.register("configuration store");
     let (services, denials) = (LateRoutes::new(Reason::ConfigUnavailable, NOT_THERE), Arc::new(LateDenials::default()));
     let server = GrpcServer::new("config-service")
         .with_reflection(FILE_DESCRIPTOR_SET)
-        .with_auth(AuthLayer::new(Arc::new(tokens), policy()).with_observer(denials.clone()));
+        .with_tls(tls.server)
+        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy()).with_observer(denials.clone()));
     let serving = server.serve(listener, services.routes(), readiness.clone(), lifecycle.clone());
     lifecycle.spawn("config-service gRPC", serving);
     http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
@@ -131,6 +134,7 @@ async fn begin(
         let reports = Reports {
             nodes: nodes.clone(),
             store: Arc::clone(&store),
+            wake: Arc::clone(&wake),
             replica: replica.clone(),
             clock: Arc::clone(clock),
         };
@@ -138,6 +142,7 @@ async fn begin(
     }
 
     let trail = Trail::new(Arc::clone(&store), keys.clone(), Arc::clone(clock));
+    let denials = Denials::start(trail.clone(), Arc::clone(clock), lifecycle);
     let tester = Tester::new(registry.clone(), keys.clone(), Arc::clone(clock), config.connection_test_timeout);
     let overlap = config.webhook_secret_overlap;
     let admin = Admin {
@@ -152,14 +157,22 @@ async fn begin(
         ),
         routes: Routes::new(Arc::clone(&store), registry, Arc::clone(clock)),
         tester,
-        trail: trail.clone(),
+        trail,
+        denials: denials.clone(),
         hub: hub.clone(),
-        propagation: Propagation::new(nodes.clone(), store, replica, Arc::clone(clock)),
+        propagation: Propagation {
+            nodes: nodes.clone(),
+            store,
+            wake,
+            look: config.poll_interval / LOOKS,
+            replica,
+            clock: Arc::clone(clock),
+        },
         clock: Arc::clone(clock),
         lifecycle: lifecycle.clone(),
     };
-    let watch = Watch { hub, nodes, clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
-    early_denials.hand_to(Denials::start(trail, Arc::clone(clock), lifecycle));
+    let watch = Watch { hub, nodes, denials: denials.clone(), clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
+    early_denials.hand_to(denials);
     Ok(GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
         .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST)))
 }

@@ -20,7 +20,7 @@ pub struct Caller {
     pub peer: Option<SocketAddr>,
 }
 
-/// One try to change something. The audit trail gets exactly this, whatever becomes of it.
+/// One try to do something. The audit trail gets exactly this, whatever becomes of it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Who.
@@ -42,6 +42,20 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// An attempt without any condition.
+    pub fn of(caller: Caller, action: &'static str, organization_id: impl Into<String>) -> Self {
+        Self {
+            caller,
+            action,
+            organization_id: organization_id.into(),
+            provider: String::new(),
+            request_id: String::new(),
+            dry_run: false,
+            forced: false,
+            wait_applied: Duration::ZERO,
+        }
+    }
+
     /// Refuses a caller that is limited to other organisations.
     ///
     /// # Errors

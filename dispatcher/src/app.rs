@@ -13,7 +13,7 @@ use switchboard_proto::{
 use switchboard_providers::Registry;
 use switchboard_runtime::{
     Lifecycle,
-    auth::{AuthLayer, Tokens},
+    auth::{AuthLayer, Gatekeeper},
     bind::bind,
     config::TokenSource,
     dependency::{Dependency, Unreached},
@@ -21,6 +21,7 @@ use switchboard_runtime::{
     http::{self, Check, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
     watch_client::Subscriber,
 };
 use tonic::service::Routes;
@@ -57,8 +58,9 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let tokens_file = process.auth.tokens_file.as_deref();
     let source = TokenSource { token: config.token.clone(), token_file: config.token_file.clone() };
     let token = source.resolve("dispatcher", "dispatcher", tokens_file)?;
-    let tokens =
-        Tokens::load(tokens_file.context("auth.tokens_file is not set: name the file with the callers' tokens")?)?;
+    let readiness = Readiness::new();
+    let gatekeeper = Gatekeeper::start(&process.auth, &process.clock, &readiness, lifecycle).await?;
+    let tls = Tls::start(&process.tls, &process.clock, lifecycle)?;
     let listener = bind("dispatcher", "dispatcher.listen", config.listen.address()).await?;
     let metrics_listener =
         bind("dispatcher metrics", "dispatcher.metrics_listen", config.metrics_listen.address()).await?;
@@ -66,7 +68,6 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
 
     config.retention.check()?;
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir, config.database_pool.into())?;
-    let readiness = Readiness::new();
     http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
     let patience = match &target {
         Target::Postgres { .. } => Some(config.record_timeout),
@@ -89,7 +90,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         breaker: (&config.breaker).into(),
     };
     let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
-    let channel = client::channel(&config.config_service_url, token).context("dispatcher.config_service_url")?;
+    let channel = client::channel_over(&config.config_service_url, token, &tls.client)
+        .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {
         node_id: config
             .node_id
@@ -132,7 +134,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         .add_service(DeliveryStatusServiceServer::new(status).max_decoding_message_size(LARGEST_REPORT));
     let server = GrpcServer::new("dispatcher")
         .with_reflection(FILE_DESCRIPTOR_SET)
-        .with_auth(AuthLayer::new(Arc::new(tokens), policy::policy()));
+        .with_tls(tls.server)
+        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy::policy()));
     lifecycle.spawn("dispatcher gRPC", server.serve(listener, routes, readiness, lifecycle.clone()));
     Ok(started)
 }
@@ -185,7 +188,7 @@ async fn open_or_wait(
     check: Check,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Arc<dyn Store>> {
-    let (late, history) = (Arc::new(LateStore::default()), Dependency::new("the message history's database", check));
+    let (late, history) = (Arc::new(LateStore::new(reconcile_after)), Dependency::new("the message history's database", check));
     let (opened, reaching) = (Arc::clone(&late), history.clone());
     let opening = async move {
         opened.open(reaching.reach(|| target.clone().open(reconcile_after)).await?);

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
+//! | [`accept`] | connections that are let in, with TLS or without, within limits |
 //! | [`auth`] | who calls: bearer tokens, roles, the policy of each RPC, the layer that enforces it |
 //! | [`bind`] | listening sockets whose errors name the setting and the remedy |
 //! | [`clock`] | the time as an argument |
@@ -9,19 +10,21 @@
 //! | [`dependency`] | what a service waits for without being down: its database |
 //! | [`error`] | the documented error reasons, and statuses with their details |
 //! | [`grpc`] | the gRPC server and client every service shares |
-//! | [`http`] | the operational HTTP server: `/healthz`, `/readyz`, `/metrics` |
+//! | [`http`] | HTTP servers with limits; the operational one: `/healthz`, `/readyz`, `/metrics` |
 //! | [`ids`] | time-ordered identifiers |
 //! | [`lifecycle`] | tracked tasks, two-step shutdown, signals |
 //! | [`paging`] | opaque page tokens and page sizes |
 //! | [`private_file`] | files that only their owner may read: tokens, key rings |
 //! | [`process`] | what a service gets from the process it runs in |
 //! | [`telemetry`] | logs and the metrics recorder |
-//! | [`tls`] | the one cryptographic provider of the process |
+//! | [`tls`] | the one cryptographic provider, certificates and their renewal |
 //! | [`watch_client`] | keeps a cache in step with config-service |
 //! | [`wire`] | instants and durations to and from protobuf |
 
+pub mod accept;
 pub mod auth;
 pub mod bind;
+mod changes;
 pub mod clock;
 pub mod config;
 pub mod dependency;

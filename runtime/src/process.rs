@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::{clock::SharedClock, config::AuthConfig, ids::Ids, lifecycle::Lifecycle};
+use crate::{
+    clock::SharedClock,
+    config::{AuthConfig, TlsConfig},
+    ids::Ids,
+    lifecycle::Lifecycle,
+};
 
 /// What every service gets from the process it runs in, alone or with others.
 #[derive(Clone)]
@@ -11,6 +16,8 @@ pub struct Process {
     pub data_dir: PathBuf,
     /// Where the tokens are.
     pub auth: AuthConfig,
+    /// Certificates of this process.
+    pub tls: TlsConfig,
     /// Shared state of replicas; unset: in-process stand-ins.
     pub redis_url: Option<String>,
     /// What time it is.

@@ -14,12 +14,13 @@ use switchboard_runtime::{
     config::TokenSource,
     error::{describe, reason_of},
     grpc::{AuthorizedChannel, client},
+    tls::Tls,
 };
 use tonic::{Code, Request, Status};
 
 use crate::{
     output::Format,
-    settings::{Flags, Settings, url_of},
+    settings::{Flags, Settings},
 };
 
 /// How long a call may take, beyond what it is asked to wait.
@@ -101,7 +102,7 @@ impl Connector {
     /// # Errors
     /// When there is no token, or the URL is none.
     pub fn admin(&self, who: As) -> anyhow::Result<Admin> {
-        let channel = client::channel(&self.config_service_url(), self.token(who)?).context("--config-service")?;
+        let channel = self.channel(&self.config_service_url(), who).context("--config-service")?;
         Ok(Admin::new(channel).max_decoding_message_size(LARGEST_ANSWER))
     }
 
@@ -110,18 +111,23 @@ impl Connector {
     /// # Errors
     /// When there is no token, or the URL is none.
     pub fn messages(&self, who: As) -> anyhow::Result<Messages> {
-        let channel = client::channel(&self.dispatcher_url(), self.token(who)?).context("--dispatcher")?;
+        let channel = self.channel(&self.dispatcher_url(), who).context("--dispatcher")?;
         Ok(Messages::new(channel).max_decoding_message_size(LARGEST_ANSWER))
+    }
+
+    fn channel(&self, url: &str, who: As) -> anyhow::Result<AuthorizedChannel> {
+        let tls = Tls::once(&self.settings.tls)?;
+        Ok(client::channel_over(url, self.token(who)?, &tls.client)?)
     }
 
     fn dispatcher_url(&self) -> String {
         let listen = self.settings.dispatcher.listen.address();
-        self.args.dispatcher.clone().unwrap_or_else(|| url_of(listen))
+        self.args.dispatcher.clone().unwrap_or_else(|| self.settings.grpc_url(listen))
     }
 
     fn config_service_url(&self) -> String {
         let listen = self.settings.config_service.listen.address();
-        self.args.config_service.clone().unwrap_or_else(|| url_of(listen))
+        self.args.config_service.clone().unwrap_or_else(|| self.settings.grpc_url(listen))
     }
 
     fn token(&self, who: As) -> anyhow::Result<SecretString> {

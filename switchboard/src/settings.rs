@@ -11,7 +11,7 @@ use serde::Deserialize;
 use switchboard_providers::VendorSettings;
 use switchboard_runtime::{
     Ids, SystemClock,
-    config::{AuthConfig, ConfigError, Loader, LogConfig},
+    config::{AuthConfig, ConfigError, Loader, LogConfig, TlsConfig},
     lifecycle::Lifecycle,
     process::Process,
 };
@@ -36,6 +36,8 @@ pub struct Settings {
     pub redis_url: Option<String>,
     /// `auth`: who may call.
     pub auth: AuthConfig,
+    /// `tls`: the certificates of this process.
+    pub tls: TlsConfig,
     /// `log`: what is logged, and how.
     pub log: LogConfig,
     /// `providers.<code>`: where the vendors are.
@@ -56,6 +58,7 @@ impl Default for Settings {
             data_dir: PathBuf::from(".switchboard"),
             redis_url: None,
             auth: AuthConfig::default(),
+            tls: TlsConfig::default(),
             log: LogConfig::default(),
             providers: BTreeMap::new(),
             dispatcher: switchboard_dispatcher::Config::default(),
@@ -114,11 +117,29 @@ impl Settings {
         self.auth.tokens_file.clone().unwrap_or_else(|| self.data_dir.join("tokens.json"))
     }
 
+    /// The tokens file of a service: where there are JWTs, one that nobody has named or made is not missed.
+    fn callers(&self) -> Option<PathBuf> {
+        let path = self.tokens_file();
+        let dispensable = self.auth.jwt.is_some() && self.auth.tokens_file.is_none() && !path.exists();
+        (!dispensable).then_some(path)
+    }
+
+    /// The URL of a gRPC server of these settings that listens on `address`.
+    pub fn grpc_url(&self, address: SocketAddr) -> String {
+        reached_at(if self.tls.certificate_file.is_some() { "https" } else { "http" }, address)
+    }
+
+    /// The URL of the webhook gateway of these settings when it listens on `address`.
+    pub fn webhook_url(&self, address: SocketAddr) -> String {
+        reached_at(if self.tls.webhook.certificate_file.is_some() { "https" } else { "http" }, address)
+    }
+
     /// What a service gets from this process.
     pub fn process(&self, lifecycle: &Lifecycle) -> Process {
         Process {
             data_dir: self.data_dir.clone(),
-            auth: AuthConfig { tokens_file: Some(self.tokens_file()) },
+            auth: AuthConfig { tokens_file: self.callers(), ..self.auth.clone() },
+            tls: self.tls.clone(),
             redis_url: self.redis_url.clone(),
             clock: SystemClock::shared(),
             ids: Ids::new(),
@@ -129,12 +150,16 @@ impl Settings {
 
 /// The URL at which somebody on this machine reaches what listens on `address`.
 pub fn url_of(address: SocketAddr) -> String {
+    reached_at("http", address)
+}
+
+fn reached_at(scheme: &str, address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
 }
 
 #[cfg(test)]

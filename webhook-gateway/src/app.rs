@@ -6,11 +6,13 @@ use anyhow::Context as _;
 use switchboard_proto::config::v1::NodeKind;
 use switchboard_providers::Registry;
 use switchboard_runtime::{
+    accept::Door,
     bind::bind,
     grpc::client,
     http::{self, Readiness},
     process::{Process, Started},
     telemetry,
+    tls::Tls,
     watch_client::{self, Subscriber},
 };
 
@@ -24,17 +26,18 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     config.check()?;
     let tokens_file = process.auth.tokens_file.as_deref();
     let token = config.token_source().resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
-    let config_service = client::channel(&config.config_service_url, token.clone())
+    let lifecycle = &process.lifecycle;
+    let tls = Tls::start(&process.tls, &process.clock, lifecycle)?;
+    let config_service = client::channel_over(&config.config_service_url, token.clone(), &tls.client)
         .context("the setting webhook_gateway.config_service_url")?;
-    let dispatcher =
-        client::channel(&config.dispatcher_url, token).context("the setting webhook_gateway.dispatcher_url")?;
+    let dispatcher = client::channel_over(&config.dispatcher_url, token, &tls.client)
+        .context("the setting webhook_gateway.dispatcher_url")?;
     let listener = bind("the webhook gateway", "webhook_gateway.listen", config.listen.address()).await?;
     let metrics_listener =
         bind("the webhook gateway's metrics", "webhook_gateway.metrics_listen", config.metrics_listen.address())
             .await?;
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
-    let lifecycle = &process.lifecycle;
     let readiness = Readiness::new();
     let secrets = Arc::new(Secrets::default());
     let node_id =
@@ -48,6 +51,7 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
 
     http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
     let gateway = Gateway::new(&config, registry, secrets, watch, reporter, process.clock.clone());
-    lifecycle.spawn("webhook gateway", api::serve(listener, gateway, readiness, lifecycle.clone()));
+    let door = Door::new("webhook-gateway", listener, tls.webhook);
+    lifecycle.spawn("webhook gateway", api::serve(door, gateway, readiness, lifecycle.clone()));
     Ok(started)
 }

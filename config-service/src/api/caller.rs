@@ -11,6 +11,7 @@ use tonic::{Request, Status};
 
 use crate::{
     attempt::{Attempt, Caller},
+    audit::Denials,
     error::{Error, Violation},
 };
 
@@ -47,14 +48,10 @@ pub(super) fn attempt(
         None
     });
     let attempt = Attempt {
-        caller,
-        action,
-        organization_id: organization_id.into(),
-        provider: String::new(),
         request_id: conditions.request_id,
         dry_run: conditions.validate_only,
-        forced: false,
         wait_applied: wait_applied.unwrap_or(Duration::ZERO),
+        ..Attempt::of(caller, action, organization_id)
     };
     (attempt, if violations.is_empty() { Ok(()) } else { Err(Error::Invalid(violations)) })
 }
@@ -65,23 +62,40 @@ pub(super) fn duration(field: &str, duration: Option<ProtoDuration>) -> Result<O
     read.map_err(|error| Violation::new(field, error.to_string()))
 }
 
-/// For reads: refuses an organisation that the caller is not limited to.
-pub(super) fn authorize(caller: &Caller, organization_id: &str) -> Result<(), Status> {
-    if caller.principal.may_act_for(organization_id) {
-        Ok(())
-    } else {
-        Err(status(Error::NotItsOrganization(organization_id.to_owned())))
-    }
+/// For reads: what a caller that is limited to some organisations may not see. Each refusal is told to the audit trail.
+pub(super) struct Limits<'a> {
+    /// Who hears of a refusal.
+    pub denials: &'a Denials,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// For what, by the name of the RPC.
+    pub action: &'static str,
 }
 
-/// For reads that concern everybody: refuses a caller that is limited to some organisations.
-pub(super) fn authorize_everything(caller: &Caller) -> Result<(), Status> {
-    match &caller.principal.organizations {
-        None => Ok(()),
-        Some(some) => {
-            let some: Vec<&str> = Arc::as_ref(some).iter().map(String::as_str).collect();
-            let what = format!("all organisations: this token is limited to {}", some.join(", "));
-            Err(status(Error::NotItsOrganization(what)))
+impl Limits<'_> {
+    /// Refuses an organisation that the caller is not limited to.
+    pub fn organization(&self, organization_id: &str) -> Result<(), Status> {
+        if self.caller.principal.may_act_for(organization_id) {
+            return Ok(());
         }
+        Err(self.refuse(organization_id, Error::NotItsOrganization(organization_id.to_owned())))
+    }
+
+    /// Refuses what concerns everybody to a caller that is limited to some organisations.
+    pub fn everything(&self) -> Result<(), Status> {
+        match &self.caller.principal.organizations {
+            None => Ok(()),
+            Some(some) => {
+                let some: Vec<&str> = Arc::as_ref(some).iter().map(String::as_str).collect();
+                let what = format!("all organisations: this token is limited to {}", some.join(", "));
+                Err(self.refuse("", Error::NotItsOrganization(what)))
+            }
+        }
+    }
+
+    /// Tells the audit trail; what the caller sees.
+    pub fn refuse(&self, organization_id: &str, error: Error) -> Status {
+        self.denials.refused(self.caller, self.action, organization_id, &error);
+        status(error)
     }
 }

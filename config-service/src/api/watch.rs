@@ -16,12 +16,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    caller::{authorize, authorize_everything, caller},
+    caller::{Limits, caller},
     convert,
     error::{ended, status},
 };
 use crate::{
     attempt::Caller,
+    audit::Denials,
     error::{Error, Violation},
     watch::{Ended, Heard, Hub, NodeKind, Nodes, Resume, Subscription},
 };
@@ -40,10 +41,18 @@ pub struct Watch {
     pub hub: Hub,
     /// Who subscribes.
     pub nodes: Nodes,
+    /// Who hears of what is refused.
+    pub denials: Denials,
     /// What time it is.
     pub clock: SharedClock,
     /// Where streams live.
     pub lifecycle: Lifecycle,
+}
+
+impl Watch {
+    fn limits<'a>(&'a self, caller: &'a Caller, action: &'static str) -> Limits<'a> {
+        Limits { denials: &self.denials, caller, action }
+    }
 }
 
 type Responses = Pin<Box<dyn Stream<Item = Result<proto::WatchResponse, Status>> + Send>>;
@@ -55,7 +64,8 @@ impl ConfigWatchService for Watch {
     async fn watch(&self, request: Request<Streaming<proto::WatchRequest>>) -> Result<Response<Responses>, Status> {
         let caller = caller(&request)?;
         // A node that lacked some organisations would serve them by the platform default.
-        authorize_everything(&caller)?;
+        let limits = self.limits(&caller, "Watch");
+        limits.everything()?;
         let mut requests = request.into_inner();
         let first = timeout(HELLO, requests.message()).await;
         let first = first.map_err(|_| ended(&Ended::Misbehaved("no hello has come within 10 s")))?;
@@ -63,7 +73,7 @@ impl ConfigWatchService for Watch {
             Some(Said::Hello(hello)) => hello,
             _ => return Err(ended(&Ended::Misbehaved("the first request of a stream is a hello"))),
         };
-        let kind = introduced(&hello, &caller)?;
+        let kind = introduced(&hello, &limits)?;
         let resume = Resume { revision: hello.resume_revision, epoch: hello.resume_epoch };
         let (out, deliveries) = mpsc::channel(OUTBOX);
         let node = self.nodes.enter(&hello.node_id, kind, self.hub.already_applied(&resume));
@@ -89,7 +99,7 @@ impl ConfigWatchService for Watch {
     ) -> Result<Response<proto::ResolveOrganizationResponse>, Status> {
         let caller = caller(&request)?;
         let organization_id = request.into_inner().organization_id;
-        authorize(&caller, &organization_id)?;
+        self.limits(&caller, "ResolveOrganization").organization(&organization_id)?;
         let kind =
             if caller.principal.has_any(&[Role::Dispatcher]) { NodeKind::Dispatcher } else { NodeKind::WebhookGateway };
         let (entry, position) = self.hub.resolve(&organization_id).await.map_err(|error| status(error.into()))?;
@@ -102,7 +112,7 @@ impl ConfigWatchService for Watch {
 }
 
 /// Checks a hello: what the node says it is must fit the role of its token.
-fn introduced(hello: &proto::Hello, caller: &Caller) -> Result<NodeKind, Status> {
+fn introduced(hello: &proto::Hello, limits: &Limits<'_>) -> Result<NodeKind, Status> {
     let mut violations = Vec::new();
     if hello.node_id.is_empty() || hello.node_id.len() > LONGEST_NODE_ID || hello.node_id.chars().any(char::is_control)
     {
@@ -120,8 +130,8 @@ fn introduced(hello: &proto::Hello, caller: &Caller) -> Result<NodeKind, Status>
         NodeKind::Dispatcher => Role::Dispatcher,
         NodeKind::WebhookGateway => Role::WebhookGateway,
     };
-    if !caller.principal.has_any(&[role]) {
-        return Err(status(Error::RoleRequired { what: "a stream of this kind", role: role.as_str() }));
+    if !limits.caller.principal.has_any(&[role]) {
+        return Err(limits.refuse("", Error::RoleRequired { what: "a stream of this kind", role: role.as_str() }));
     }
     if violations.is_empty() { Ok(kind) } else { Err(status(Error::Invalid(violations))) }
 }

@@ -15,13 +15,18 @@ use switchboard_runtime::{
 use tokio::sync::mpsc;
 
 use super::{Draft, FieldChange, Trail};
+use crate::{
+    attempt::{Attempt, Caller},
+    error::Error,
+};
 
 /// Denials that may wait.
 const QUEUE: usize = 4_096;
 /// Denials that are written in one transaction.
 const BATCH: usize = 256;
 
-/// Hears of denied calls and has them written.
+/// Hears of denied calls and has them written. Clones write to the same trail.
+#[derive(Clone)]
 pub struct Denials {
     queue: mpsc::Sender<Draft>,
     overflow: Arc<AtomicU64>,
@@ -40,6 +45,19 @@ impl Denials {
             Ok(())
         });
         Self { queue, overflow, clock }
+    }
+
+    /// A call that passed the gate was denied for what it asked: `action` by the name of the RPC, and the organisation
+    /// if it names one.
+    pub fn refused(&self, caller: &Caller, action: &'static str, organization_id: &str, error: &Error) {
+        let attempt = Attempt::of(caller.clone(), action, organization_id);
+        self.put(attempt.draft(self.clock.now(), error.reason().as_str(), Vec::new()));
+    }
+
+    fn put(&self, draft: Draft) {
+        if self.queue.try_send(draft).is_err() {
+            self.overflow.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -63,9 +81,7 @@ impl DenialObserver for Denials {
             request_id: String::new(),
             peer: denial.peer.map(|peer| peer.to_string()).unwrap_or_default(),
         };
-        if self.queue.try_send(draft).is_err() {
-            self.overflow.fetch_add(1, Ordering::Relaxed);
-        }
+        self.put(draft);
     }
 }
 
@@ -86,7 +102,7 @@ impl Writer {
             }
             self.write(std::mem::take(&mut batch)).await;
         }
-        // Calls in flight may still be denied while the server drains; the observer goes with the server, and with it
+        // Calls in flight may still be denied while the server drains; whoever denies goes with the server, and with it
         // the last sender.
         while self.waiting.recv_many(&mut batch, BATCH).await > 0 {
             self.write(std::mem::take(&mut batch)).await;
@@ -110,6 +126,6 @@ impl Writer {
                 peer: String::new(),
             });
         }
-        self.trail.record(drafts).await;
+        self.trail.record_if_possible(drafts).await;
     }
 }

@@ -44,16 +44,27 @@ impl Trail {
             return;
         }
         let draft = attempt.draft(self.clock.now(), error.reason().as_str(), Vec::new());
-        self.record(vec![draft]).await;
+        self.record_if_possible(vec![draft]).await;
     }
 
-    /// Writes events without a change. A trail that cannot be written is a store that cannot be reached: nothing else
-    /// can be changed either, so this only logs.
-    pub async fn record(&self, drafts: Vec<Draft>) {
-        if let Err(error) = self.store.record(drafts).await {
-            tracing::error!(%error, "a refused or denied attempt could not be written to the audit trail");
-            metrics::counter!("switchboard_config_audit_lost_total").increment(1);
+    /// Writes events of what was refused or denied. A trail that cannot be written is a store that cannot be reached:
+    /// nothing can be changed either, so this only logs.
+    pub(super) async fn record_if_possible(&self, drafts: Vec<Draft>) {
+        let count = drafts.len() as u64;
+        if let Err(error) = self.record(drafts).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, count, "refused or denied attempts could not be written to the audit trail");
+            metrics::counter!("switchboard_config_audit_lost_total").increment(count);
         }
+    }
+
+    /// Writes events that belong to no change.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn record(&self, drafts: Vec<Draft>) -> Result<(), StoreError> {
+        self.store.record(drafts).await
     }
 
     /// A page of events, the newest first, before the sequence `before`.

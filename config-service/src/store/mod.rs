@@ -1,7 +1,8 @@
 //! Storage, in the words of this service.
 //!
-//! Two engines stand behind one trait: [`sqlite`] (embedded) and [`postgres`] (production). One conformance suite
-//! (`tests/suite/store`) runs against both; a case is a generic function in its list.
+//! Two engines stand behind one trait: [`sqlite`] (embedded) and [`postgres`] (production). What they do is the same SQL,
+//! said once in [`sql`]. One conformance suite (`tests/suite/store`) runs against both; a case is a generic function in
+//! its list.
 //!
 //! What every engine keeps to:
 //!
@@ -12,21 +13,17 @@
 //! - No secret comes in but sealed.
 //! - Absence is `Option`; a row that makes no sense is [`StoreError::Inconsistent`], never a panic.
 //!
-//! To add something: a method here that says what happens (not which row is written), its SQL in both engines, its case
-//! in the suite.
+//! To add something: a method here that says what happens (not which row is written), its SQL in [`sql`], its case in the
+//! suite.
 
-mod audit_sql;
 mod change;
-mod documents;
 mod error;
-mod listing_sql;
-mod meta;
 mod migrations;
 mod open;
-pub mod postgres;
+mod postgres;
 mod records;
-mod rows;
-pub mod sqlite;
+mod sql;
+mod sqlite;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -7,7 +7,7 @@ use std::{
 
 use sqlx::migrate::MigrateError;
 
-use super::{Store, postgres::PostgresStore, sqlite::SqliteStore};
+use super::{Store, postgres::Postgres, sql::SqlStore, sqlite::Sqlite};
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,11 @@ pub enum OpenError {
     )]
     Url(String),
     /// The file or its folder cannot be made.
-    #[error("cannot make the configuration store {}: {source}", path.display())]
+    #[error(
+        "config_service.database_url: cannot make the configuration store {}: {source}; \
+         name a place where this user may write",
+        path.display()
+    )]
     Folder {
         /// The file.
         path: PathBuf,
@@ -50,7 +54,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// It cannot be opened.
-    #[error("cannot open the configuration store {place}: {source}")]
+    #[error("config_service.database_url: cannot open the configuration store {place}: {source}")]
     Unreachable {
         /// Where.
         place: String,
@@ -130,8 +134,8 @@ impl Target {
 /// [`OpenError`].
 pub async fn open(target: &Target) -> Result<Arc<dyn Store>, OpenError> {
     match target {
-        Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path).await?)),
-        Target::Postgres(url) => Ok(Arc::new(PostgresStore::open(&url.0, &target.place()).await?)),
+        Target::Sqlite(path) => Ok(Arc::new(SqlStore { engine: Sqlite::open(path).await? })),
+        Target::Postgres(url) => Ok(Arc::new(SqlStore { engine: Postgres::open(&url.0, &target.place()).await? })),
     }
 }
 
@@ -142,8 +146,8 @@ pub async fn open(target: &Target) -> Result<Arc<dyn Store>, OpenError> {
 /// [`OpenError`].
 pub async fn migrate(target: &Target) -> Result<(), OpenError> {
     match target {
-        Target::Sqlite(path) => SqliteStore::open(path).await.map(|_| ()),
-        Target::Postgres(url) => PostgresStore::migrate(&url.0, &target.place()).await,
+        Target::Sqlite(path) => Sqlite::open(path).await.map(|_| ()),
+        Target::Postgres(url) => Postgres::migrate(&url.0, &target.place()).await,
     }
 }
 

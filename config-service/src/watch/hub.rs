@@ -127,9 +127,9 @@ impl Hub {
     }
 
     /// A revision has been committed by this replica: subscribers and the other replicas get it now.
-    pub async fn committed(&self, revision: i64) {
+    pub fn committed(&self, revision: i64) {
         self.inner.committed.notify_one();
-        self.inner.wake.committed(revision).await;
+        self.inner.wake.committed(revision);
     }
 
     /// Where the subscribers' queues are.

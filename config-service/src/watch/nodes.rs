@@ -77,6 +77,11 @@ impl Nodes {
         nodes
     }
 
+    /// Whether a node is here and has applied a revision.
+    pub fn has_applied(&self, node_id: &str, revision: i64) -> bool {
+        self.lock().get(node_id).is_some_and(|present| present.node.applied >= revision)
+    }
+
     /// Tells when anything changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changed.subscribe()

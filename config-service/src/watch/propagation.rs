@@ -4,33 +4,36 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use switchboard_runtime::SharedClock;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep_until};
 
-use super::{Node, NodeKind, Nodes};
+use super::{Node, NodeKind, Nodes, Wake};
 use crate::store::{NodeReport, Store, StoreError};
 
 /// The longest that a caller may wait for a change to be applied everywhere.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often to look at what the other replicas have told.
-const LOOK: Duration = Duration::from_millis(50);
+/// However short it is set, nobody looks into the store more often.
+const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 /// A replica that has told nothing for so long is gone.
 const GONE: TimeDelta = TimeDelta::seconds(15);
 
 /// The nodes of all replicas.
 #[derive(Clone)]
 pub struct Propagation {
-    nodes: Nodes,
-    store: Arc<dyn Store>,
-    replica: String,
-    clock: SharedClock,
+    /// The nodes of this replica.
+    pub nodes: Nodes,
+    /// Where the others tell of theirs.
+    pub store: Arc<dyn Store>,
+    /// How this one hears that they have.
+    pub wake: Arc<dyn Wake>,
+    /// How often to look at what they have told when nobody says that they have.
+    pub look: Duration,
+    /// This replica.
+    pub replica: String,
+    /// What time it is.
+    pub clock: SharedClock,
 }
 
 impl Propagation {
-    /// The nodes of this replica and those that the others tell of in the store.
-    pub fn new(nodes: Nodes, store: Arc<dyn Store>, replica: String, clock: SharedClock) -> Self {
-        Self { nodes, store, replica, clock }
-    }
-
     /// Every node, by id.
     ///
     /// # Errors
@@ -55,23 +58,23 @@ impl Propagation {
     /// When the store cannot be read.
     pub async fn wait(&self, revision: i64, patience: Duration) -> Result<Vec<String>, StoreError> {
         let deadline = Instant::now() + patience.min(LONGEST_WAIT);
-        let mut changes = self.nodes.changes();
-        let mut pending: Vec<String> = self
-            .nodes()
-            .await?
-            .into_iter()
-            .filter(|node| node.kind == NodeKind::Dispatcher && node.applied < revision)
-            .map(|node| node.node_id)
-            .collect();
-        while !pending.is_empty() && Instant::now() < deadline {
-            let news = async {
-                tokio::select! { _ = changes.changed() => {}, () = sleep(LOOK) => {} }
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if timeout(left, news).await.is_err() {
-                break;
+        let (mut here, mut elsewhere) = (self.nodes.changes(), self.wake.heard());
+        elsewhere.borrow_and_update();
+        let dispatchers = self.nodes().await?.into_iter().filter(|node| node.kind == NodeKind::Dispatcher);
+        let mut pending: Vec<String> =
+            dispatchers.filter(|node| node.applied < revision).map(|node| node.node_id).collect();
+        let mut looks = interval(self.look.max(SHORTEST_LOOK));
+        while !pending.is_empty() {
+            tokio::select! {
+                () = sleep_until(deadline) => break,
+                // What happens here costs no look into the store.
+                Ok(()) = here.changed() => {
+                    pending.retain(|node_id| !self.nodes.has_applied(node_id, revision));
+                    continue;
+                }
+                Ok(()) = elsewhere.changed() => {}
+                _ = looks.tick() => {}
             }
-            changes.borrow_and_update();
             let now = self.nodes().await?;
             pending.retain(|node_id| !now.iter().any(|node| node.node_id == *node_id && node.applied >= revision));
         }

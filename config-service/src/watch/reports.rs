@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use switchboard_runtime::{Lifecycle, SharedClock};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Nodes;
+use super::{Nodes, Wake};
 use crate::store::{NodeReport, Store};
 
-/// At most so often, however many acks come.
-const PACE: Duration = Duration::from_millis(100);
+/// Telling takes at most one part in so many of the time, however many acks come: the more nodes, the rarer.
+const SHARE: u32 = 4;
 /// At least so often, so that the others know that this replica lives.
 const REST: Duration = Duration::from_secs(5);
 
@@ -19,6 +19,8 @@ pub struct Reports {
     pub nodes: Nodes,
     /// Where it is told.
     pub store: Arc<dyn Store>,
+    /// How the others hear of it.
+    pub wake: Arc<dyn Wake>,
     /// This replica.
     pub replica: String,
     /// What time it is.
@@ -41,15 +43,19 @@ impl Reports {
         loop {
             changes.borrow_and_update();
             let nodes: Vec<NodeReport> = self.nodes.all().into_iter().map(NodeReport::from).collect();
+            let began = Instant::now();
             self.tell(&nodes).await;
-            sleep(PACE).await;
+            sleep(began.elapsed() * (SHARE - 1)).await;
             let _ = timeout(REST, changes.changed()).await;
         }
     }
 
     async fn tell(&self, nodes: &[NodeReport]) {
-        if let Err(error) = self.store.report_nodes(&self.replica, nodes, self.clock.now()).await {
-            tracing::warn!(%error, "the other replicas could not be told about the nodes that watch this one");
+        match self.store.report_nodes(&self.replica, nodes, self.clock.now()).await {
+            Ok(()) => self.wake.told(),
+            Err(error) => {
+                tracing::warn!(%error, "the other replicas could not be told about the nodes that watch this one");
+            }
         }
     }
 }

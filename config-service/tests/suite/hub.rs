@@ -30,7 +30,8 @@ async fn watched(times: WatchTimes) -> Watched {
     let engine = Engine::sqlite().await;
     let opener = Opener::new(engine.keys.clone(), registry("http://127.0.0.1:9", "http://127.0.0.1:9"));
     let store: Arc<dyn Store> = Arc::clone(&engine.store);
-    let hub = Hub::new(store, opener, Arc::new(Polling), times, SystemClock::shared(), Ids::new()).await.unwrap();
+    let hub =
+        Hub::new(store, opener, Arc::new(Polling::default()), times, SystemClock::shared(), Ids::new()).await.unwrap();
     let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
     hub.start(Readiness::new().register("store"), &lifecycle);
     Watched { engine, hub, nodes: Nodes::new(SystemClock::shared()), lifecycle }

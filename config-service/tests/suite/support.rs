@@ -10,7 +10,7 @@ use switchboard_proto::config::v1::{
 use switchboard_providers::{Registry, VendorSettings};
 use switchboard_runtime::{
     Ids, Lifecycle, SystemClock,
-    config::{AuthConfig, Listen},
+    config::{AuthConfig, Listen, TlsConfig},
     grpc::client::{self, AuthorizedChannel},
     process::{Process, Started},
 };
@@ -88,7 +88,8 @@ pub fn folder() -> Arc<TempDir> {
 pub fn process(folder: &Path, lifecycle: &Lifecycle) -> Process {
     Process {
         data_dir: folder.to_owned(),
-        auth: AuthConfig { tokens_file: Some(folder.join("tokens.json")) },
+        auth: AuthConfig { tokens_file: Some(folder.join("tokens.json")), ..AuthConfig::default() },
+        tls: TlsConfig::default(),
         redis_url: None,
         clock: SystemClock::shared(),
         ids: Ids::new(),

@@ -1,5 +1,7 @@
 //! `MessageService`.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,7 @@ impl Messages {
     }
 
     /// Sends what was prepared, or answers a repeat.
-    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Message, Status> {
+    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Arc<Message>, Status> {
         self.sends.send(draft.map_err(error::invalid)?, deadline).await.map_err(error::send)
     }
 }

@@ -18,11 +18,13 @@ use crate::{
     store::{Fingerprint, ListQuery, NewMessage, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written},
 };
 
-/// Messages and their past. Clones share one writer.
+/// Messages and their past. Clones share the writers: one for what callers wait for, one for what vendors report, so that
+/// a flood of callbacks holds up no send.
 #[derive(Clone)]
 pub struct History {
     store: Arc<dyn Store>,
-    queue: mpsc::Sender<Job>,
+    sends: mpsc::Sender<Job>,
+    reports: mpsc::Sender<Job>,
     health: Arc<Health>,
     patience: Duration,
 }
@@ -30,8 +32,13 @@ pub struct History {
 /// A write, and who waits for it.
 struct Job {
     write: Write,
-    reply: oneshot::Sender<Result<Written, HistoryError>>,
+    /// The message as whoever writes knows it, if anything is known.
+    known: Option<Arc<Message>>,
+    reply: Reply,
 }
+
+/// Who waits for a write.
+type Reply = oneshot::Sender<Result<Written, HistoryError>>;
 
 /// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
 const QUEUE: usize = 4096;
@@ -73,8 +80,8 @@ impl From<StoreError> for HistoryError {
 
 /// What recording came to.
 pub enum Recorded {
-    /// A new message.
-    New,
+    /// A new message, as it is recorded.
+    New(Arc<Message>),
     /// The same request had made this message before.
     Existing(Box<Message>),
     /// The request id had been used for something else.
@@ -87,7 +94,7 @@ pub enum Recorded {
 /// A message after a write, and what has to be sent because of it.
 pub struct Settled {
     /// The message as it stands now.
-    pub message: Message,
+    pub message: Arc<Message>,
     /// A text that is recorded in its place and has to be sent.
     pub fallback: Option<Box<Message>>,
 }
@@ -105,15 +112,19 @@ pub struct ReportResult {
 }
 
 impl History {
-    /// Starts the writer. It outlives all work, so that nothing that waits is lost in a shutdown.
+    /// Starts the writers. They outlive all work, so that nothing that waits is lost in a shutdown.
     pub fn start(store: Arc<dyn Store>, lifecycle: &Lifecycle) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = writer::run(Arc::clone(&store), jobs, lifecycle.stopped());
-        lifecycle.spawn_attendant("history writer", async move {
-            writer.await;
-            Ok(())
-        });
-        Self { store, queue, health: Arc::default(), patience: PATIENCE }
+        let start = |name| {
+            let (queue, jobs) = mpsc::channel(QUEUE);
+            let writer = writer::run(Arc::clone(&store), jobs, lifecycle.stopped());
+            lifecycle.spawn_attendant(name, async move {
+                writer.await;
+                Ok(())
+            });
+            queue
+        };
+        let (sends, reports) = (start("history writer of sends"), start("history writer of reports"));
+        Self { sends, reports, store, health: Arc::default(), patience: PATIENCE }
     }
 
     /// The same, but with another bound on how long a caller waits for its record before it is refused.
@@ -139,7 +150,7 @@ impl History {
     /// Nothing was recorded.
     pub async fn record(&self, new: NewMessage) -> Result<Recorded, HistoryError> {
         self.answers()?;
-        let recording = self.write(Write::Record(Box::new(new)));
+        let recording = write(&self.sends, Write::Record(Box::new(new)), None);
         // Given up, it is not written any more, unless that had begun: then nobody calls the vendor for it but
         // reconciliation, which asks first.
         let Ok(written) = tokio::time::timeout(self.patience, recording).await else {
@@ -147,7 +158,7 @@ impl History {
             return Err(HistoryError::Unavailable);
         };
         match written? {
-            Written::Recorded => Ok(Recorded::New),
+            Written::Recorded(message) => Ok(Recorded::New(Arc::new(*message))),
             Written::Existing(message) => Ok(Recorded::Existing(message)),
             Written::RequestIdReused { message_id } => Ok(Recorded::RequestIdReused { message_id }),
             _ => Err(HistoryError::Inconsistent),
@@ -165,9 +176,33 @@ impl History {
         settlement: Settlement,
         at: DateTime<Utc>,
     ) -> Result<Settled, HistoryError> {
-        let write = Write::Settle { message_id: message_id.to_owned(), settlement, at };
-        match self.write(write).await? {
-            Written::Settled { message, fallback } => Ok(Settled { message: *message, fallback }),
+        self.settle_as(message_id, None, settlement, at).await
+    }
+
+    /// The same for a message that has just been recorded or settled here: if it still stands as it is `known`, which it
+    /// nearly always does, it is not read again.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub async fn settle_known(
+        &self,
+        known: &Arc<Message>,
+        settlement: Settlement,
+        at: DateTime<Utc>,
+    ) -> Result<Settled, HistoryError> {
+        self.settle_as(&known.id, Some(Arc::clone(known)), settlement, at).await
+    }
+
+    async fn settle_as(
+        &self,
+        message_id: &str,
+        known: Option<Arc<Message>>,
+        settlement: Settlement,
+        at: DateTime<Utc>,
+    ) -> Result<Settled, HistoryError> {
+        match write(&self.sends, Write::Settle { message_id: message_id.to_owned(), settlement, at }, known).await? {
+            Written::Settled { message, fallback } => Ok(Settled { message: Arc::new(*message), fallback }),
             _ => Err(HistoryError::Inconsistent),
         }
     }
@@ -179,7 +214,7 @@ impl History {
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
         self.answers()?;
-        match self.write(Write::Report(Box::new(update))).await? {
+        match write(&self.reports, Write::Report(Box::new(update)), None).await? {
             Written::Reported { outcome, message_id, status, fallback } => {
                 Ok(ReportResult { outcome, message_id, status, fallback })
             }
@@ -199,7 +234,7 @@ impl History {
         claim: u32,
         at: DateTime<Utc>,
     ) -> Result<Option<Message>, HistoryError> {
-        match self.write(Write::Resend { message_id: message_id.to_owned(), claim, at }).await? {
+        match write(&self.reports, Write::Resend { message_id: message_id.to_owned(), claim, at }, None).await? {
             Written::Settled { message, .. } => Ok(Some(*message)),
             Written::ClaimLost => Ok(None),
             _ => Err(HistoryError::Inconsistent),
@@ -265,10 +300,10 @@ impl History {
             }
         }
     }
+}
 
-    async fn write(&self, write: Write) -> Result<Written, HistoryError> {
-        let (reply, written) = oneshot::channel();
-        self.queue.send(Job { write, reply }).await.map_err(|_| HistoryError::Unavailable)?;
-        written.await.map_err(|_| HistoryError::Unavailable)?
-    }
+async fn write(queue: &mpsc::Sender<Job>, write: Write, known: Option<Arc<Message>>) -> Result<Written, HistoryError> {
+    let (reply, written) = oneshot::channel();
+    queue.send(Job { write, known, reply }).await.map_err(|_| HistoryError::Unavailable)?;
+    written.await.map_err(|_| HistoryError::Unavailable)?
 }

@@ -1,10 +1,13 @@
-//! The one writer.
+//! A writer: commits what waits, again and again.
+
+mod batch;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use self::batch::Batch;
 use super::{HistoryError, Job};
 use crate::store::{Store, Write};
 
@@ -14,11 +17,11 @@ const LARGEST_BATCH: usize = 512;
 /// Commits what waits, again and again, until nobody can write any more. Once stopped it takes nothing new, but still
 /// commits what it has.
 pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, stopped: CancellationToken) {
-    let mut batch = Vec::with_capacity(LARGEST_BATCH);
+    let mut waiting = Vec::with_capacity(LARGEST_BATCH);
     loop {
         let received = tokio::select! {
             biased;
-            received = jobs.recv_many(&mut batch, LARGEST_BATCH) => received,
+            received = jobs.recv_many(&mut waiting, LARGEST_BATCH) => received,
             () = stopped.cancelled(), if !jobs.is_closed() => {
                 jobs.close();
                 continue;
@@ -28,22 +31,28 @@ pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, st
             return;
         }
         // Who waited for it has been told that there is no message, so none may be made now.
-        batch.retain(|job: &Job| !(matches!(job.write, Write::Record(_)) && job.reply.is_closed()));
-        if batch.is_empty() {
-            continue;
+        waiting.retain(|job: &Job| !(matches!(job.write, Write::Record(_)) && job.reply.is_closed()));
+        let begun = Instant::now();
+        let (batch, mut rest) = Batch::of(waiting.drain(..), store.reconcile_after());
+        rest.extend(batch.commit(&*store).await);
+        if !rest.is_empty() {
+            commit(&*store, rest).await;
         }
-        let (writes, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|job| (job.write, job.reply)).unzip();
-        let size = writes.len();
-        let result = store.commit(writes).await;
+        metrics::histogram!("switchboard_history_commit_seconds").record(begun.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred writes")]
-        metrics::histogram!("switchboard_history_batch_size").record(size as f64);
-        match result {
-            // A caller that is gone has lost its answer, not its write.
-            Ok(written) => replies.into_iter().zip(written).for_each(|(reply, written)| drop(reply.send(Ok(written)))),
-            Err(error) => {
-                let error = HistoryError::from(error);
-                replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
-            }
+        metrics::histogram!("switchboard_history_batch_size").record(received as f64);
+    }
+}
+
+/// The long way: everything that the writes need is locked and read first.
+async fn commit(store: &dyn Store, jobs: Vec<Job>) {
+    let (writes, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.write, job.reply)).unzip();
+    match store.commit(writes).await {
+        // A caller that is gone has lost its answer, not its write.
+        Ok(written) => replies.into_iter().zip(written).for_each(|(reply, written)| drop(reply.send(Ok(written)))),
+        Err(error) => {
+            let error = HistoryError::from(error);
+            replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
         }
     }
 }

@@ -31,12 +31,12 @@ impl TryFrom<&Message> for Outgoing {
     type Error = NotSendable;
 
     fn try_from(message: &Message) -> Result<Self, NotSendable> {
-        let to = PhoneNumber::parse(&message.to)?;
+        let to = PhoneNumber::from_storage(&message.to)?;
         let reference = message.id.clone();
         Ok(match &message.content {
             Content::Text(text) => {
                 let kind = if message.channel == Channel::Sms { TextKind::Sms } else { TextKind::Lms };
-                let sender = Sender::parse(&message.sender)?;
+                let sender = Sender::from_storage(&message.sender)?;
                 Self::Sms(Sms {
                     reference,
                     to,
@@ -50,7 +50,7 @@ impl TryFrom<&Message> for Outgoing {
             Content::Mms(MmsContent { text, images }) => Self::Mms(Mms {
                 reference,
                 to,
-                sender: Sender::parse(&message.sender)?,
+                sender: Sender::from_storage(&message.sender)?,
                 text: text.text.clone(),
                 subject: text.subject.clone(),
                 images: images.clone(),
@@ -86,7 +86,7 @@ fn alimtalk(reference: String, to: PhoneNumber, content: &AlimtalkContent) -> Re
 
 fn fallback(text: &FallbackText) -> Result<Fallback, NotSendable> {
     Ok(Fallback {
-        sender: Sender::parse(&text.sender)?,
+        sender: Sender::from_storage(&text.sender)?,
         subject: text.subject.clone(),
         text: text.text.clone(),
         kind: if text.lms { TextKind::Lms } else { TextKind::Sms },

@@ -13,7 +13,7 @@ use futures::{
 use switchboard_proto::config::v1::{
     ResolveOrganizationRequest, config_watch_service_client::ConfigWatchServiceClient,
 };
-use switchboard_runtime::grpc::client::AuthorizedChannel;
+use switchboard_runtime::{grpc::client::AuthorizedChannel, watch_client::Position};
 use tokio::time::Instant;
 
 use super::{Entry, sink::Sink};
@@ -76,10 +76,9 @@ impl Refresh {
             };
             let response = response.into_inner();
             let now = Instant::now();
-            Ok(match response.entry {
-                Some(entry) => Some(sink.cache.put(Some(&response.epoch), sink.open(entry), now)),
-                None => sink.cache.put_absent(&response.epoch, response.revision, &organization_id, now),
-            })
+            let position = Position { revision: response.revision, epoch: response.epoch };
+            let entry = response.entry.map(|entry| sink.open(entry));
+            Ok(sink.cache.answer(&position, &organization_id, entry, now))
         }
     }
 }

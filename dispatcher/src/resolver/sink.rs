@@ -37,10 +37,8 @@ impl WatchSink for Sink {
         if let Some(kept) = &self.kept {
             kept.changed(&change);
         }
-        match change.entry {
-            Some(entry) => drop(self.cache.put(None, self.open(entry), Instant::now())),
-            None => self.cache.remove(&change.organization_id),
-        }
+        let entry = change.entry.map(|entry| self.open(entry));
+        self.cache.change(change.revision, &change.organization_id, entry, Instant::now());
         self.gauge();
         Ok(())
     }
@@ -62,7 +60,7 @@ impl WatchSink for Sink {
 impl Sink {
     fn fill(&self, entries: Vec<proto::OrganizationEntry>, position: &Position, age: Duration) {
         let entries = entries.into_iter().map(|entry| self.open(entry)).collect();
-        self.cache.replace_all(position.epoch.clone(), entries, Instant::now(), age);
+        self.cache.replace_all(position, entries, Instant::now(), age);
         self.gauge();
     }
 

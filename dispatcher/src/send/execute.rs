@@ -21,12 +21,12 @@ impl Sends {
     /// certainly not taken is tried again until `retry_until`.
     pub(super) async fn execute(
         &self,
-        message: Message,
+        message: Arc<Message>,
         choice: Choice,
         admitted: Admitted,
         retry_until: Instant,
-    ) -> Message {
-        let outgoing = match Outgoing::try_from(&message) {
+    ) -> Arc<Message> {
+        let outgoing = match Outgoing::try_from(&*message) {
             Ok(outgoing) => Arc::new(outgoing),
             Err(error) => {
                 let failure = Failure::new(FailureCode::Unknown, "", error.to_string(), false);
@@ -50,7 +50,7 @@ impl Sends {
         let other_way =
             Settlement::Failover { route: route(backup, choice.config_revision), failure: refusal.failure.clone() };
         // Committed before the second vendor is called: after a crash the right one is asked.
-        let Ok(settled) = self.history.settle(&message.id, other_way, self.clock.now()).await else {
+        let Ok(settled) = self.history.settle_known(&message, other_way, self.clock.now()).await else {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
@@ -86,9 +86,9 @@ impl Sends {
 
     /// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the
     /// caller is told what is known.
-    async fn settle(&self, mut message: Message, settlement: Settlement) -> Message {
+    async fn settle(&self, message: Arc<Message>, settlement: Settlement) -> Arc<Message> {
         let at = self.clock.now();
-        let attempt = || self.history.settle(&message.id, settlement.clone(), at);
+        let attempt = || self.history.settle_known(&message, settlement.clone(), at);
         let patience = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(5);
         match attempt.retry(patience).await {
             Ok(settled) => {
@@ -98,8 +98,9 @@ impl Sends {
             Err(error) => {
                 let message_id = &message.id;
                 tracing::error!(message_id, %error, "what a send came to is not stored; it will be looked up");
+                let mut message = Message::clone(&message);
                 message.settle(settlement, at);
-                message
+                Arc::new(message)
             }
         }
     }

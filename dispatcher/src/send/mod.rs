@@ -93,7 +93,7 @@ impl Sends {
     /// # Errors
     ///
     /// No message was made.
-    pub async fn send(&self, draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
+    pub async fn send(&self, draft: Draft, deadline: Option<Instant>) -> Result<Arc<Message>, SendError> {
         // A repeat is answered even when the hour, today's mapping, limits or load would refuse a new message.
         let repeat = (draft.organization_id.clone(), draft.request_id.clone(), draft.fingerprint);
         match self.begin(draft, deadline).await {
@@ -102,7 +102,7 @@ impl Sends {
             Err(refusal) => {
                 let (organization_id, request_id, fingerprint) = &repeat;
                 match self.earlier(organization_id, request_id).await {
-                    Some((message, known)) if known == *fingerprint => Ok(message),
+                    Some((message, known)) if known == *fingerprint => Ok(Arc::new(message)),
                     Some((message, _)) => Err(SendError::RequestIdReused { message_id: message.id }),
                     None => Err(refusal),
                 }
@@ -117,7 +117,7 @@ impl Sends {
         self.history.by_request_id(organization_id, request_id).await.ok().flatten()
     }
 
-    async fn begin(&self, mut draft: Draft, deadline: Option<Instant>) -> Result<Message, SendError> {
+    async fn begin(&self, mut draft: Draft, deadline: Option<Instant>) -> Result<Arc<Message>, SendError> {
         if let Some(why) = draft.held_back.take() {
             return Err(SendError::HeldBack(why));
         }
@@ -136,14 +136,14 @@ impl Sends {
         let retry_until = Instant::now() + self.retry_for;
         let retry_until = deadline.map_or(retry_until, |deadline| deadline.min(retry_until));
         let sends = self.clone();
-        let work = async move {
-            let new = NewMessage { message: message.clone(), fingerprint };
-            match sends.history.record(new).await? {
-                Recorded::New => Ok(sends.execute(message, choice, admitted, retry_until).await),
-                Recorded::Existing(message) => Ok(*message),
+        // Boxed: it is large, and on its way into a task it would be copied several times.
+        let work = Box::pin(async move {
+            match sends.history.record(NewMessage { message, fingerprint }).await? {
+                Recorded::New(message) => Ok(sends.execute(message, choice, admitted, retry_until).await),
+                Recorded::Existing(message) => Ok(Arc::new(*message)),
                 Recorded::RequestIdReused { message_id } => Err(SendError::RequestIdReused { message_id }),
             }
-        };
+        });
         // On its own from here: a caller that hangs up must not leave a message half sent.
         self.lifecycle.spawn_detached("send", work).await.unwrap_or(Err(SendError::History(HistoryError::Unavailable)))
     }

@@ -33,6 +33,6 @@ impl Sends {
         };
         let config_revision = message.route.config_revision;
         let choice = Choice { config_revision, account: Arc::clone(&account), backups: Vec::new() };
-        self.execute(message, choice, admitted, retry_until).await;
+        self.execute(Arc::new(message), choice, admitted, retry_until).await;
     }
 }

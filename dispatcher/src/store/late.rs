@@ -1,20 +1,28 @@
 //! A store whose server may come later than this process: until it is open, nothing is committed and nothing is read.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Fingerprint, Forgotten, ListQuery, Store, StoreError, Terms, Write, Written};
+use super::{Fingerprint, Forgotten, ListQuery, Presumed, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
 
 /// A store that may come later.
-#[derive(Default)]
 pub struct LateStore {
     store: OnceLock<Arc<dyn Store>>,
+    reconcile_after: Duration,
 }
 
 impl LateStore {
+    /// One that is not there yet. `reconcile_after` is how long after its last move a message must be looked after.
+    pub fn new(reconcile_after: Duration) -> Self {
+        Self { store: OnceLock::new(), reconcile_after }
+    }
+
     /// From now on everything goes to `store`. Only the first time counts.
     pub fn open(&self, store: Arc<dyn Store>) {
         if self.store.set(store).is_err() {
@@ -31,6 +39,14 @@ impl LateStore {
 impl Store for LateStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
         self.store()?.commit(writes).await
+    }
+
+    async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+        self.store()?.presume(presumed).await
+    }
+
+    fn reconcile_after(&self) -> Duration {
+        self.reconcile_after
     }
 
     async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError> {

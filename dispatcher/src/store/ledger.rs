@@ -130,7 +130,8 @@ pub struct Before {
 }
 
 impl Before {
-    fn of(message: &Message) -> Self {
+    /// How it stands.
+    pub(super) fn of(message: &Message) -> Self {
         let receipt = message.state.receipt();
         Self {
             due_time: message.due_time,
@@ -221,8 +222,8 @@ impl Ledger {
             Write::Record(new) => self.record(*new),
             Write::Settle { message_id, settlement, at } => {
                 let Some(entry) = self.messages.get_mut(&message_id) else { return Written::Missing };
-                entry.message.settle(settlement, at);
-                self.touch(&message_id, at);
+                settle(&mut entry.message, settlement, at, self.reconcile_after);
+                self.moved(&message_id);
                 self.unpark(&message_id, at);
                 self.settled(&message_id, at)
             }
@@ -281,6 +282,8 @@ impl Ledger {
             let key = (message.organization_id.clone(), message.request_id.clone());
             if let Some((known, message_id)) = self.requests.get(&key) {
                 return match self.messages.get(message_id) {
+                    // Recorded by an attempt of which nobody learned how it ended.
+                    Some(entry) if *message_id == message.id => Written::Recorded(Box::new(entry.message.clone())),
                     Some(entry) if *known == fingerprint => Written::Existing(Box::new(entry.message.clone())),
                     _ => Written::RequestIdReused { message_id: message_id.clone() },
                 };
@@ -294,9 +297,9 @@ impl Ledger {
             });
             self.requests.insert(key, (fingerprint, message.id.clone()));
         }
-        message.due_time = Some(message.create_time + self.reconcile_after);
-        self.messages.insert(message.id.clone(), Entry::new(message));
-        Written::Recorded
+        message.due_time = Some(first_due(&message, self.reconcile_after));
+        self.messages.insert(message.id.clone(), Entry::new(message.clone()));
+        Written::Recorded(Box::new(message))
     }
 
     fn report(&mut self, update: StatusUpdate) -> Written {
@@ -383,13 +386,36 @@ impl Ledger {
 
     /// Marks a message as moved, and says when it must be looked after next.
     fn touch(&mut self, message_id: &str, at: DateTime<Utc>) {
-        self.mark(message_id);
-        let Some(entry) = self.messages.get_mut(message_id) else { return };
-        let waits = !entry.message.state.is_final() && !matches!(entry.message.state, State::Unresolved(_));
-        entry.message.due_time = waits.then(|| at + self.reconcile_after);
-        entry.message.checks = 0;
-        index(&mut self.by_provider_id, &entry.message);
+        if let Some(entry) = self.messages.get_mut(message_id) {
+            look_after(&mut entry.message, at, self.reconcile_after);
+        }
+        self.moved(message_id);
     }
+
+    /// Marks a message as moved.
+    fn moved(&mut self, message_id: &str) {
+        self.mark(message_id);
+        if let Some(entry) = self.messages.get(message_id) {
+            index(&mut self.by_provider_id, &entry.message);
+        }
+    }
+}
+
+/// When a new message must be looked after first.
+pub(super) fn first_due(message: &Message, reconcile_after: Duration) -> DateTime<Utc> {
+    message.create_time + reconcile_after
+}
+
+/// Applies what a send came to, and says when the message must be looked after next.
+pub(super) fn settle(message: &mut Message, settlement: Settlement, at: DateTime<Utc>, reconcile_after: Duration) {
+    message.settle(settlement, at);
+    look_after(message, at, reconcile_after);
+}
+
+fn look_after(message: &mut Message, at: DateTime<Utc>, reconcile_after: Duration) {
+    let waits = !message.state.is_final() && !matches!(message.state, State::Unresolved(_));
+    message.due_time = waits.then(|| at + reconcile_after);
+    message.checks = 0;
 }
 
 fn index(by_provider_id: &mut HashMap<(String, String), String>, message: &Message) {

@@ -12,10 +12,13 @@ mod late;
 pub mod ledger;
 mod open;
 pub mod postgres;
+mod presumed;
 mod retention;
 pub mod sqlite;
 mod stored;
 mod writes;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -24,7 +27,9 @@ use switchboard_providers::model::Channel;
 use crate::message::{Message, Status};
 
 pub use late::LateStore;
+pub use ledger::Update;
 pub use open::Target;
+pub use presumed::Presumed;
 pub use retention::{Forgotten, Terms};
 pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
 
@@ -37,6 +42,17 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Nothing was committed.
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError>;
+
+    /// Writes all of which what is presumed holds, in one transaction. The ids of the messages of which it does not hold,
+    /// in any order: of these nothing was written.
+    ///
+    /// # Errors
+    ///
+    /// Whether anything was committed is not known.
+    async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError>;
+
+    /// How long after its last move a message must be looked after.
+    fn reconcile_after(&self) -> Duration;
 
     /// One message.
     ///

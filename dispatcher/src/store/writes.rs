@@ -65,8 +65,8 @@ pub struct StatusUpdate {
 /// What a write came to.
 #[derive(Clone)]
 pub enum Written {
-    /// The message is recorded.
-    Recorded,
+    /// The message is recorded, as it is given.
+    Recorded(Box<Message>),
     /// The request id had made this message before, from the same content.
     Existing(Box<Message>),
     /// The request id had been used for another content.

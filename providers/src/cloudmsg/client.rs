@@ -30,6 +30,8 @@ const RECIPIENT_ACCEPTED: &str = "A000";
 pub(super) struct Account {
     pub(super) http: Http,
     pub(super) service_id: String,
+    /// Where messages are sent to: written once, since every send needs it.
+    messages: Url,
     access_key: String,
     key: hmac::Key,
     /// Empty: none.
@@ -41,9 +43,11 @@ impl Account {
     /// From credentials that fit the form.
     pub(super) fn new(http: Http, credentials: &Credentials) -> Self {
         let value = |key| credentials.get(key).unwrap_or_default();
+        let service_id = value(form::SERVICE_ID).to_owned();
         Self {
+            messages: address(&http, &service_id, &["messages"]),
             http,
-            service_id: value(form::SERVICE_ID).to_owned(),
+            service_id,
             access_key: value(form::ACCESS_KEY).to_owned(),
             key: hmac::Key::new(hmac::HMAC_SHA256, value(form::SECRET_KEY).as_bytes()),
             channel_id: value(form::CHANNEL_ID).to_owned(),
@@ -53,7 +57,7 @@ impl Account {
 
     /// An address of this service.
     pub(super) fn url(&self, path: &[&str]) -> Url {
-        self.http.url(&[&["v2", "services", self.service_id.as_str()], path].concat())
+        address(&self.http, &self.service_id, path)
     }
 
     /// A signed request, still without a body.
@@ -73,7 +77,7 @@ impl Account {
 
     /// Sends a request whose one recipient has `reference`.
     pub(super) async fn send(&self, body: &SendRequest<'_>, reference: &str, at: DateTime<Utc>) -> SendOutcome {
-        let request = self.signed(Method::POST, self.url(&["messages"]), at).json(body);
+        let request = self.signed(Method::POST, self.messages.clone(), at).json(body);
         match self.http.call(request, at).await {
             Ok(answer) if answer.status == StatusCode::ACCEPTED => receipt(&answer, reference),
             Ok(answer) => judge(&answer, at).into_outcome(),
@@ -120,6 +124,11 @@ impl Account {
         self.images.put(hash, file.file_id.clone(), expires, at);
         Ok(file.file_id)
     }
+}
+
+/// An address of a service.
+fn address(http: &Http, service_id: &str, path: &[&str]) -> Url {
+    http.url(&[&["v2", "services", service_id], path].concat())
 }
 
 /// Base64(HMAC-SHA256(secret key, `METHOD` SP `path?query` LF `timestamp` LF `accessKey`)); the body is not signed.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, enums::Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, enums::Region};
 use unicode_normalization::UnicodeNormalization;
 
 /// A Korean number that can be sent to, kept in E.164.
@@ -62,6 +62,21 @@ impl PhoneNumber {
         }
     }
 
+    /// A number as [`PhoneNumber::e164`] wrote it when it was checked: the numbering plan is not asked again.
+    ///
+    /// # Errors
+    ///
+    /// [`PhoneNumberError::Invalid`] when that is not how it is written.
+    pub fn from_storage(stored: &str) -> Result<Self, PhoneNumberError> {
+        let significant = stored.strip_prefix("+82").filter(|rest| is_digits(rest) && !rest.starts_with('0'));
+        significant.map(Self::from_significant).ok_or(PhoneNumberError::Invalid)
+    }
+
+    /// From a number without country code and leading zero.
+    fn from_significant(digits: &str) -> Self {
+        Self { e164: format!("+82{digits}"), national: format!("0{digits}") }
+    }
+
     /// `+821012345678`.
     pub fn e164(&self) -> &str {
         &self.e164
@@ -85,7 +100,7 @@ impl Sender {
     ///
     /// What is wrong and what to do, without the number.
     pub fn parse(input: &str) -> Result<Self, PhoneNumberError> {
-        let typed: String = input.trim().nfkc().collect();
+        let typed: String = if input.is_ascii() { input.to_owned() } else { input.nfkc().collect() };
         let typed = typed.trim();
         if typed.is_empty() {
             return Err(PhoneNumberError::Empty);
@@ -127,9 +142,19 @@ impl Sender {
         if !number.is_valid_for_region(Region::KR) {
             return Err(PhoneNumberError::Invalid);
         }
-        let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
-        let national = number.format_as(PhoneNumberFormat::National).chars().filter(char::is_ascii_digit).collect();
-        Ok(Self::Number(PhoneNumber { e164, national }))
+        Ok(Self::Number(PhoneNumber::from_significant(&number.national_number.to_string())))
+    }
+
+    /// A sender as [`Sender::as_str`] wrote it when it was checked.
+    ///
+    /// # Errors
+    ///
+    /// [`PhoneNumberError::Invalid`] when that is not how it is written.
+    pub fn from_storage(stored: &str) -> Result<Self, PhoneNumberError> {
+        if is_representative(stored) && is_digits(stored) {
+            return Ok(Self::Representative(stored.to_owned()));
+        }
+        PhoneNumber::from_storage(stored).map(Self::Number)
     }
 
     /// The form in which it is kept: E.164, or the national digits of a representative number.
@@ -160,6 +185,10 @@ impl Sender {
 /// 15xx, 16xx and 18xx with four more digits (Korean numbering plan, nationwide representative numbers).
 fn is_representative(digits: &str) -> bool {
     digits.len() == 8 && ["15", "16", "18"].iter().any(|prefix| digits.starts_with(prefix))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn mask(number: &str) -> String {
@@ -207,6 +236,30 @@ mod tests {
         assert_eq!(PhoneNumber::parse("02-123-4567").unwrap().national_digits(), "021234567");
         assert_eq!(PhoneNumber::parse("+82 31 123 4567").unwrap().national_digits(), "0311234567");
         assert_eq!(PhoneNumber::parse("070-1234-5678").unwrap().e164(), "+827012345678");
+    }
+
+    #[test]
+    fn both_forms_are_those_of_the_numbering_plan() {
+        use rlibphonenumber::PhoneNumberFormat;
+        for typed in ["010-1234-5678", "02-123-4567", "02-1234-5678", "031-123-4567", "070-1234-5678", "0502-123-4567"]
+        {
+            let number = PhoneNumber::parse(typed).unwrap_or_else(|error| panic!("{typed}: {error}"));
+            let planned = PHONE_NUMBER_UTIL.parse(typed, Some(Region::KR)).unwrap();
+            assert_eq!(number.e164(), planned.format_as(PhoneNumberFormat::E164), "{typed}");
+            let national = planned.format_as(PhoneNumberFormat::National).replace('-', "");
+            assert_eq!(number.national_digits(), national, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_was_checked_once_is_read_back_as_it_was() {
+        for typed in ["010-1234-5678", "02-123-4567", "1588-1234"] {
+            let sender = Sender::parse(typed).unwrap();
+            assert!(Sender::from_storage(sender.as_str()).unwrap() == sender, "{typed}");
+        }
+        for other in ["", "+82", "+8201012345678", "01012345678", "+81312345678", "+82 10 1234", "1588-123"] {
+            assert_eq!(Sender::from_storage(other).err(), Some(PhoneNumberError::Invalid), "{other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Texts as Korean carriers count them: bytes of CP949 after NFC and with LF line ends.
 
 use encoding_rs::EUC_KR;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Longest SMS in CP949 bytes.
 pub const SMS_BYTES: usize = 90;
@@ -24,7 +24,7 @@ pub struct UnencodableCharacter {
 
 /// The text as it is sent: NFC (a Mac types decomposed Hangul, which CP949 cannot hold) with LF line ends.
 pub fn normalize(text: &str) -> String {
-    let text: String = text.nfc().collect();
+    let text = if is_nfc_quick(text.chars()) == IsNormalized::Yes { text.to_owned() } else { text.nfc().collect() };
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }
 
@@ -36,20 +36,16 @@ pub fn normalize(text: &str) -> String {
 ///
 /// The first character that CP949 cannot hold, with its position.
 pub fn cp949_len(text: &str) -> Result<usize, UnencodableCharacter> {
-    let mut length = 0;
-    let mut buffer = [0_u8; 4];
-    for (index, character) in text.chars().enumerate() {
-        if character.is_ascii() {
-            length += 1;
-            continue;
-        }
-        let (bytes, _, unencodable) = EUC_KR.encode(character.encode_utf8(&mut buffer));
-        if unencodable {
-            return Err(UnencodableCharacter { character, position: index + 1 });
-        }
-        length += bytes.len();
+    let (bytes, _, unencodable) = EUC_KR.encode(text);
+    if !unencodable {
+        return Ok(bytes.len());
     }
-    Ok(length)
+    let mut buffer = [0_u8; 4];
+    let mut fits = |character: char| !EUC_KR.encode(character.encode_utf8(&mut buffer)).2;
+    match text.chars().enumerate().find(|(_, character)| !fits(*character)) {
+        Some((index, character)) => Err(UnencodableCharacter { character, position: index + 1 }),
+        None => Ok(bytes.len()),
+    }
 }
 
 #[cfg(test)]

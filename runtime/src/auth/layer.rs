@@ -9,7 +9,7 @@ use ::http::header::AUTHORIZATION;
 use ::http::{Request, Response};
 use futures::future::{Either, Ready, ready};
 use tonic::Status;
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 use super::{Authenticator, Denial, DenialObserver, Policy, Principal, TokenRejected};
@@ -126,10 +126,7 @@ fn bearer<B>(request: &Request<B>) -> Option<&str> {
 }
 
 fn peer_of<B>(request: &Request<B>) -> Option<SocketAddr> {
-    let extensions = request.extensions();
-    let plain = || extensions.get::<TcpConnectInfo>()?.remote_addr();
-    let tls = || extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?.get_ref().remote_addr();
-    plain().or_else(tls)
+    request.extensions().get::<TcpConnectInfo>()?.remote_addr()
 }
 
 impl fmt::Debug for AuthLayer {

@@ -1,10 +1,12 @@
 //! Who calls, and what they may do.
 //!
 //! A call passes [`AuthLayer`] before its body is read: the bearer token becomes a [`Principal`] (through an
-//! [`Authenticator`], of which [`Tokens`] is the one with a file), and the [`Policy`] says which roles the method takes.
+//! [`Authenticator`]: the entries of a tokens file, and what an identity provider signs), and the [`Policy`] says which roles the method takes.
 //! What depends on the request, such as the organisation, the service asks of the principal itself.
 
 mod denial;
+mod gatekeeper;
+mod jwt;
 mod layer;
 mod policy;
 mod principal;
@@ -13,6 +15,7 @@ mod token_file;
 mod tokens;
 
 pub use denial::{Denial, DenialObserver};
+pub use gatekeeper::Gatekeeper;
 pub use layer::{AuthLayer, AuthService, PeerAddr};
 pub use policy::Policy;
 pub use principal::Principal;

@@ -1,4 +1,5 @@
-//! The tokens file: JSON `{"<name>": {"token": "…", "roles": ["OPERATOR"], "organizations": ["…"]}}`.
+//! The tokens file: JSON `{"<name>": {"token": "…", "roles": ["OPERATOR"], "organizations": ["…"]}}`. In the place of a
+//! token stands `token_sha256`, its SHA-256 in hex, where only the holder shall have it in clear.
 //!
 //! This is the only place that sees tokens in clear. Servers keep digests ([`Tokens`](super::Tokens)); a client takes
 //! its own with [`TokenFile::token_of`].
@@ -10,11 +11,12 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::tokens::{Sha256, sha256};
 use super::{Principal, Role, UnknownRole};
 use crate::private_file::{self, PrivateFileError};
 
@@ -41,7 +43,8 @@ pub enum TokenFileError {
     /// It is not JSON of the right shape. The parser's own words could quote a token, so only the place is given.
     #[error(
         "the tokens file {} is not as expected at line {line}, column {column}; each entry is \
-         \"<name>\": {{\"token\": \"…\", \"roles\": [\"OPERATOR\"], \"organizations\": [\"…\"]}}, the last optional",
+         \"<name>\": {{\"token\": \"…\", \"roles\": [\"OPERATOR\"], \"organizations\": [\"…\"]}}, the last optional, \
+         and \"token_sha256\" may stand for \"token\"",
         path.display()
     )]
     Shape {
@@ -69,6 +72,29 @@ pub enum TokenFileError {
         path.display()
     )]
     Token {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        name: String,
+    },
+    /// An entry has both forms of a token, neither, or a digest that is none.
+    #[error(
+        "the tokens file {}, entry {name:?}: give either \"token\" or \"token_sha256\", the latter as 64 hex digits",
+        path.display()
+    )]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        name: String,
+    },
+    /// Only the digest of a token is known here.
+    #[error(
+        "the tokens file {} has only the digest of the token of {name:?}; give the token itself to whoever shows it, \
+         in a file of its own",
+        path.display()
+    )]
+    Hashed {
         /// The file.
         path: PathBuf,
         /// The entry.
@@ -106,15 +132,18 @@ pub struct TokenFile {
 }
 
 struct Entry {
-    token: SecretString,
+    /// None where only the digest is known.
+    token: Option<SecretString>,
+    digest: Sha256,
     principal: Principal,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawEntry {
-    #[serde(deserialize_with = "wiped")]
-    token: Zeroizing<String>,
+    #[serde(default, deserialize_with = "wiped")]
+    token: Option<Zeroizing<String>>,
+    token_sha256: Option<String>,
     roles: Vec<String>,
     organizations: Option<BTreeSet<String>>,
 }
@@ -126,8 +155,8 @@ struct NewEntry {
     roles: [&'static str; 1],
 }
 
-fn wiped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(deserializer).map(Zeroizing::new)
+fn wiped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    String::deserialize(deserializer).map(|token| Some(Zeroizing::new(token)))
 }
 
 fn in_clear<S: Serializer>(token: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -172,13 +201,14 @@ impl TokenFile {
     /// The token of the entry `name`, for a client to show.
     ///
     /// # Errors
-    /// [`TokenFileError::NoEntry`] with the names there are.
+    /// [`TokenFileError::NoEntry`] with the names there are, [`TokenFileError::Hashed`] when the file has only a digest.
     pub fn token_of(&self, name: &str) -> Result<SecretString, TokenFileError> {
-        self.entries.get(name).map(|entry| entry.token.clone()).ok_or_else(|| TokenFileError::NoEntry {
+        let entry = self.entries.get(name).ok_or_else(|| TokenFileError::NoEntry {
             path: self.path.clone(),
             name: name.to_owned(),
             known: self.names().collect::<Vec<_>>().join(", "),
-        })
+        })?;
+        entry.token.clone().ok_or_else(|| TokenFileError::Hashed { path: self.path.clone(), name: name.to_owned() })
     }
 
     /// The names of the entries, sorted.
@@ -186,15 +216,15 @@ impl TokenFile {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Each token with its holder.
-    pub(super) fn holders(&self) -> impl Iterator<Item = (&str, Principal)> {
-        self.entries.values().map(|entry| (entry.token.expose_secret(), entry.principal.clone()))
+    /// The digest of each token with its holder.
+    pub(super) fn holders(&self) -> impl Iterator<Item = (Sha256, Principal)> {
+        self.entries.values().map(|entry| (entry.digest, entry.principal.clone()))
     }
 
     fn refuse_shared_tokens(&self) -> Result<(), TokenFileError> {
-        let mut seen: HashMap<&str, &str> = HashMap::new();
+        let mut seen: HashMap<&Sha256, &str> = HashMap::new();
         for (name, entry) in &self.entries {
-            if let Some(first) = seen.insert(entry.token.expose_secret(), name) {
+            if let Some(first) = seen.insert(&entry.digest, name) {
                 return Err(TokenFileError::Shared {
                     path: self.path.clone(),
                     first: first.to_owned(),
@@ -208,16 +238,25 @@ impl TokenFile {
 
 impl Entry {
     fn check(path: &Path, name: &str, raw: RawEntry) -> Result<Self, TokenFileError> {
-        if raw.token.is_empty() || !raw.token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(TokenFileError::Token { path: path.to_owned(), name: name.to_owned() });
-        }
+        let form = || TokenFileError::Form { path: path.to_owned(), name: name.to_owned() };
+        let (token, digest) = match (raw.token, raw.token_sha256) {
+            (Some(token), None) => {
+                if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(TokenFileError::Token { path: path.to_owned(), name: name.to_owned() });
+                }
+                (Some(SecretString::from(token.as_str())), sha256(&token))
+            }
+            (None, Some(digest)) => {
+                let mut bytes = Sha256::default();
+                hex::decode_to_slice(digest, &mut bytes).map_err(|_| form())?;
+                (None, bytes)
+            }
+            _ => return Err(form()),
+        };
         let roles: Result<Vec<Role>, UnknownRole> = raw.roles.iter().map(|role| role.parse()).collect();
         let roles =
             roles.map_err(|source| TokenFileError::Role { path: path.to_owned(), name: name.to_owned(), source })?;
-        Ok(Self {
-            token: SecretString::from(raw.token.as_str()),
-            principal: Principal::new(name, roles, raw.organizations),
-        })
+        Ok(Self { token, digest, principal: Principal::new(name, roles, raw.organizations) })
     }
 }
 

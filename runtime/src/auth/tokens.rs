@@ -25,8 +25,11 @@ pub trait Authenticator: Send + Sync + 'static {
 /// The tokens of a tokens file, kept only as SHA-256 digests.
 #[derive(Clone)]
 pub struct Tokens {
-    entries: Vec<([u8; SHA256_OUTPUT_LEN], Principal)>,
+    entries: Vec<(Sha256, Principal)>,
 }
+
+/// The SHA-256 of a token.
+pub(super) type Sha256 = [u8; SHA256_OUTPUT_LEN];
 
 impl Tokens {
     /// Reads a tokens file.
@@ -49,26 +52,30 @@ impl Tokens {
 
 impl From<&TokenFile> for Tokens {
     fn from(file: &TokenFile) -> Self {
-        let entries = file.holders().map(|(token, principal)| (sha256(token), principal));
-        Self { entries: entries.collect() }
+        Self { entries: file.holders().collect() }
+    }
+}
+
+impl Tokens {
+    /// Who holds the token with this digest.
+    pub(super) fn holder(&self, presented: &Sha256) -> Option<Principal> {
+        // Looks at every entry to its end, so that the time taken says nothing about which one came close.
+        let mut found = u64::MAX;
+        for (index, (known, _)) in (0_u64..).zip(&self.entries) {
+            found.conditional_assign(&index, known.ct_eq(presented));
+        }
+        usize::try_from(found).ok().and_then(|index| self.entries.get(index)).map(|(_, principal)| principal.clone())
     }
 }
 
 impl Authenticator for Tokens {
     fn authenticate(&self, token: &str) -> Result<Principal, TokenRejected> {
-        let presented = sha256(token);
-        // Looks at every entry to its end, so that the time taken says nothing about which one came close.
-        let mut found = u64::MAX;
-        for (index, (known, _)) in (0_u64..).zip(&self.entries) {
-            found.conditional_assign(&index, known.ct_eq(&presented));
-        }
-        usize::try_from(found)
-            .ok()
-            .and_then(|index| self.entries.get(index))
-            .map(|(_, principal)| principal.clone())
-            .ok_or(TokenRejected(Cow::Borrowed("the bearer token is not known")))
+        self.holder(&sha256(token)).ok_or(UNKNOWN)
     }
 }
+
+/// Nobody holds it.
+pub(super) const UNKNOWN: TokenRejected = TokenRejected(Cow::Borrowed("the bearer token is not known"));
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,7 +84,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-fn sha256(token: &str) -> [u8; SHA256_OUTPUT_LEN] {
+pub(super) fn sha256(token: &str) -> Sha256 {
     let mut output = [0; SHA256_OUTPUT_LEN];
     output.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     output

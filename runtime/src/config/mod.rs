@@ -9,11 +9,15 @@
 
 pub mod de;
 mod error;
+mod jwt;
 mod loader;
 mod settings;
+mod tls;
 mod token_source;
 
 pub use error::ConfigError;
+pub use jwt::JwtConfig;
 pub use loader::{Loader, PREFIX, variable};
 pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
+pub use tls::{TlsConfig, WebhookTlsConfig};
 pub use token_source::TokenSource;

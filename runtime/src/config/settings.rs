@@ -3,8 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+
+use super::JwtConfig;
 
 /// An address to listen on: an IP address and a port, such as `127.0.0.1:7001` or `[::]:7001`. Port 0 takes a free one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +79,21 @@ pub enum LogFormat {
 }
 
 /// The section `auth`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
     /// `auth.tokens_file`: JSON with every token, its roles and the organisations it is limited to; mode 0600.
     /// Default: none.
     pub tokens_file: Option<PathBuf>,
+    /// `auth.reload_interval`: how often the tokens file is looked at; a new one is used without a restart. Default: 5s.
+    #[serde(with = "humantime_serde")]
+    pub reload_interval: Duration,
+    /// `auth.jwt`: tokens that an identity provider signs, beside the tokens file or instead. Default: none.
+    pub jwt: Option<JwtConfig>,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self { tokens_file: None, reload_interval: Duration::from_secs(5), jwt: None }
+    }
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::http::header::AUTHORIZATION;
-use ::http::{HeaderValue, Request, Response};
+use ::http::{HeaderValue, Request, Response, Uri};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 use tonic::body::Body;
@@ -14,7 +14,10 @@ use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 use zeroize::Zeroizing;
 
-use super::{CONNECTION_WINDOW, KEEPALIVE, STREAM_WINDOW};
+use super::dial::Dial;
+use super::{CONNECTION_WINDOW, HEADERS, KEEPALIVE, STREAM_WINDOW};
+use crate::config::ConfigError;
+use crate::tls::ClientTls;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,8 +27,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The address is no URL of a gRPC server.
-    #[error("{0:?} is not the address of a gRPC server; write it like http://127.0.0.1:7002")]
+    #[error(
+        "{0:?} is not the address of a gRPC server; write it like http://127.0.0.1:7002, or https://… where it speaks TLS"
+    )]
     Url(String),
+    /// The address is `https://`, and there is nothing to check the server's certificate against.
+    #[error("{0} cannot be called over TLS: {1}")]
+    Tls(String, ConfigError),
     /// The token cannot be sent.
     #[error("the token for {0} has a character that a header cannot carry; use visible ASCII only")]
     Token(String),
@@ -39,38 +47,64 @@ pub struct AuthorizedChannel {
     bearer: HeaderValue,
 }
 
-/// A channel to `url` that connects with the first call and again whenever it must.
+/// A channel to `url` that connects with the first call and again whenever it must. `https://` is checked against the
+/// machine's authorities.
 ///
 /// # Errors
 /// [`ClientError`] when the URL or the token cannot be used.
-#[expect(clippy::needless_pass_by_value, reason = "the caller's copy of the secret is wiped when this returns")]
 pub fn channel(url: &str, token: SecretString) -> Result<AuthorizedChannel, ClientError> {
-    authorized(url, &token, KEEPALIVE)
+    channel_over(url, token, &ClientTls::default())
 }
 
-fn authorized(url: &str, token: &SecretString, keepalive: Duration) -> Result<AuthorizedChannel, ClientError> {
-    let endpoint = endpoint(url, keepalive)?;
+/// The same with our own authorities, and a certificate to show.
+///
+/// # Errors
+/// [`ClientError`] when the URL or the token cannot be used, or when nothing says whom to trust.
+#[expect(clippy::needless_pass_by_value, reason = "the caller's copy of the secret is wiped when this returns")]
+pub fn channel_over(url: &str, token: SecretString, tls: &ClientTls) -> Result<AuthorizedChannel, ClientError> {
+    authorized(url, &token, tls, KEEPALIVE)
+}
+
+fn authorized(
+    url: &str,
+    token: &SecretString,
+    tls: &ClientTls,
+    keepalive: Duration,
+) -> Result<AuthorizedChannel, ClientError> {
     let value = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
     let mut bearer = HeaderValue::from_str(&value).map_err(|_| ClientError::Token(url.to_owned()))?;
     bearer.set_sensitive(true);
-    Ok(AuthorizedChannel { channel: endpoint.connect_lazy(), bearer })
+    Ok(AuthorizedChannel { channel: connect_lazily(url, tls, keepalive)?, bearer })
 }
 
-fn endpoint(url: &str, keepalive: Duration) -> Result<Endpoint, ClientError> {
+fn connect_lazily(url: &str, tls: &ClientTls, keepalive: Duration) -> Result<Channel, ClientError> {
     let wrong = || ClientError::Url(url.to_owned());
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?;
-    let uri = endpoint.uri();
-    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
-        return Err(wrong());
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+    match uri.scheme_str() {
+        Some("http") => Ok(endpoint(uri, keepalive).connect_lazy()),
+        Some("https") => {
+            let connector = tls.connector().map_err(|error| ClientError::Tls(url.to_owned(), error))?;
+            let dial = Dial::new(host, uri.port_u16().unwrap_or(443), connector).ok_or_else(wrong)?;
+            // TLS is spoken by the dial; tonic, which has its own idea of it, takes the connection for a plain one.
+            let authority = uri.authority().ok_or_else(wrong)?.as_str();
+            let plain = format!("http://{authority}").parse().map_err(|_| wrong())?;
+            Ok(endpoint(plain, keepalive).origin(uri).connect_with_connector_lazy(dial))
+        }
+        _ => Err(wrong()),
     }
-    Ok(endpoint
+}
+
+fn endpoint(uri: Uri, keepalive: Duration) -> Endpoint {
+    Endpoint::from(uri)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(keepalive)
         .keep_alive_timeout(keepalive)
         .keep_alive_while_idle(true)
+        .http2_max_header_list_size(HEADERS)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW))
+        .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 impl Service<Request<Body>> for AuthorizedChannel {
@@ -115,7 +149,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let token = SecretString::from("token");
-        let channel = authorized(&url, &token, Duration::from_millis(50)).unwrap();
+        let channel = authorized(&url, &token, &ClientTls::default(), Duration::from_millis(50)).unwrap();
         let mut health = HealthClient::new(channel);
         let call = health.check(HealthCheckRequest::default());
         tokio::select! {

@@ -1,6 +1,7 @@
 //! The gRPC server and client that every service shares, so that all behave alike on the network.
 
 pub mod client;
+mod dial;
 mod health;
 mod late;
 mod server;
@@ -19,3 +20,5 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 const STREAM_WINDOW: u32 = 1 << 20;
 /// HTTP/2 flow control of one connection.
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// All headers of one message together, in bytes. A token that is a large JWT takes 4 KiB; a refusal names every field.
+const HEADERS: u32 = 16 * 1024;

@@ -1,21 +1,27 @@
 //! A gRPC server with health, reflection, authentication and a graceful end.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tracing::info;
 
-use super::{CONNECTION_WINDOW, KEEPALIVE, STREAM_WINDOW, health};
+use super::{CONNECTION_WINDOW, HEADERS, KEEPALIVE, STREAM_WINDOW, health};
+use crate::accept::Door;
 use crate::auth::AuthLayer;
 use crate::http::Readiness;
 use crate::lifecycle::Lifecycle;
+use crate::tls::ServerTls;
 
 /// Streams of one connection: a load generator or a busy caller multiplexes many calls over few connections.
 const CONCURRENT_STREAMS: u32 = 4_096;
+/// How long a call may take until its answer begins. The slowest, a change that waits for every dispatcher, is far
+/// quicker; a caller that sends its body by the drop is not held on to for longer.
+const PATIENCE: Duration = Duration::from_secs(120);
 const HEALTH_SERVICE: &str = "grpc.health.v1.Health";
 const REFLECTION_SERVICE: &str = "grpc.reflection.v1.ServerReflection";
 
@@ -26,13 +32,15 @@ pub struct GrpcServer {
     name: &'static str,
     descriptors: Vec<&'static [u8]>,
     auth: AuthLayer,
+    tls: Option<ServerTls>,
+    patience: Duration,
 }
 
 impl GrpcServer {
     /// A server of this name (for logs and errors) that lets nothing through until [`with_auth`](Self::with_auth) says
     /// what.
     pub fn new(name: &'static str) -> Self {
-        Self { name, descriptors: Vec::new(), auth: AuthLayer::closed() }
+        Self { name, descriptors: Vec::new(), auth: AuthLayer::closed(), tls: None, patience: PATIENCE }
     }
 
     /// Adds an encoded `FileDescriptorSet` for reflection. Of its services, those of the policy are listed.
@@ -44,6 +52,18 @@ impl GrpcServer {
     /// The gate that every call passes. The services in its policy are the ones this server offers.
     pub fn with_auth(mut self, auth: AuthLayer) -> Self {
         self.auth = auth;
+        self
+    }
+
+    /// The certificate it shows; `None`: plain TCP. With one, nothing but TLS is spoken.
+    pub fn with_tls(mut self, tls: Option<ServerTls>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Another bound on how long a call may take until its answer begins.
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -60,6 +80,7 @@ impl GrpcServer {
     ) -> anyhow::Result<()> {
         let name = self.name;
         let address = listener.local_addr().context("the listening socket has no address")?;
+        let tls = self.tls.is_some();
         let services: Vec<&'static str> = self.auth.policy().services().into_iter().collect();
 
         let describe = || {
@@ -90,14 +111,16 @@ impl GrpcServer {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(CONCURRENT_STREAMS)
+            .http2_max_header_list_size(HEADERS)
+            .timeout(self.patience)
             .layer(self.auth)
             .add_routes(routes.add_service(health).add_service(reflection).add_service(reflection_v1alpha).prepare())
             .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                Door::new(name, listener, self.tls).into_stream(),
                 lifecycle.draining().cancelled_owned(),
             );
 
-        info!(server = name, %address, "gRPC server listens");
+        info!(server = name, %address, tls, "gRPC server listens");
         let stopped = lifecycle.stopped();
         tokio::select! {
             ended = async { tokio::join!(serve, follow).0 } => {

@@ -15,6 +15,8 @@ use tracing::info;
 
 use super::Readiness;
 use super::readiness::CheckState;
+use super::serve as serve_connections;
+use crate::accept::Door;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::PrometheusHandle;
 
@@ -53,7 +55,7 @@ async fn serve(listener: TcpListener, process: Process) -> anyhow::Result<()> {
     info!(%address, "operational HTTP server listens");
     // Not graceful: at this point nobody waits for an answer that matters, and an idle scraper must not hold the end up.
     tokio::select! {
-        served = axum::serve(listener, router) => served.context("the operational HTTP server has broken"),
+        () = serve_connections(Door::new("operational", listener, None), router, stopped.clone()) => Ok(()),
         () = upkeep => Ok(()),
         () = stopped.cancelled() => Ok(()),
     }

@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod auth;
+mod certificates;
 mod config;
 mod echo;
 mod grpc;
+mod issuer;
+mod jwt;
 mod lifecycle;
+mod limits;
 mod operational;
 mod signals;
+mod tls;
 mod tokens;

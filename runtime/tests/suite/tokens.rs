@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use switchboard_runtime::auth::{Authenticator as _, Role, STANDARD_ENTRIES, TokenFile, Tokens};
+use switchboard_runtime::auth::{Authenticator as _, Gatekeeper, Role, STANDARD_ENTRIES, TokenFile, Tokens};
+use switchboard_runtime::config::AuthConfig;
+use switchboard_runtime::http::Readiness;
+use switchboard_runtime::{Lifecycle, SystemClock, telemetry};
 use tempfile::TempDir;
 
 fn written(content: &str) -> (TempDir, PathBuf) {
@@ -137,4 +141,68 @@ fn no_debug_output_shows_a_token() {
     let file = TokenFile::read(&path).unwrap();
     let shown = format!("{file:?} {:?} {:?}", Tokens::from(&file), file.token_of("a").unwrap());
     assert!(shown.contains("\"a\"") && !shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
+fn a_token_may_be_kept_as_its_digest_alone() {
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, b"t-1"));
+    let (_folder, path) = written(&format!(
+        r#"{{"a": {{"token_sha256": "{digest}", "roles": ["VIEWER"]}}, "b": {{"token": "t-2", "roles": []}}}}"#
+    ));
+    let tokens = Tokens::load(&path).unwrap();
+    assert_eq!(&*tokens.authenticate("t-1").unwrap().name, "a");
+    assert_eq!(&*tokens.authenticate("t-2").unwrap().name, "b");
+    assert!(tokens.authenticate(&digest).is_err(), "whoever reads the file cannot call");
+    let error = TokenFile::read(&path).unwrap().token_of("a").unwrap_err().to_string();
+    assert!(error.contains("\"a\"") && error.contains("digest"), "{error}");
+}
+
+#[test]
+fn an_entry_has_one_form_of_its_token() {
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, b"t-1"));
+    for form in [
+        format!(r#""token": "t-1", "token_sha256": "{digest}""#),
+        r#""token_sha256": "t-1""#.to_owned(),
+        format!(r#""token_sha256": "{}""#, &digest[2..]),
+    ] {
+        let error = refused(&format!(r#"{{"a": {{{form}, "roles": []}}}}"#));
+        assert!(error.contains("\"a\"") && error.contains("token_sha256") && !error.contains("t-1"), "{error}");
+    }
+    let both = format!(r#"{{"a": {{"token_sha256": "{digest}", "roles": []}}, "b": {{"token": "t-1", "roles": []}}}}"#);
+    assert!(refused(&both).contains("\"a\" and \"b\""));
+}
+
+#[tokio::test]
+async fn a_new_tokens_file_is_used_without_a_restart_and_one_that_is_none_is_not() {
+    let (_folder, path) = written(r#"{"a": {"token": "t-1", "roles": ["VIEWER"]}}"#);
+    let config = AuthConfig {
+        tokens_file: Some(path.clone()),
+        reload_interval: Duration::from_millis(10),
+        ..AuthConfig::default()
+    };
+    let lifecycle = Lifecycle::new();
+    let gatekeeper = Gatekeeper::start(&config, &SystemClock::shared(), &Readiness::new(), &lifecycle).await.unwrap();
+    let eventually = async |what: &str, happens: &dyn Fn() -> bool| {
+        let looking = async {
+            while !happens() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+    };
+    let failed = || {
+        let rendered = telemetry::metrics().unwrap().render();
+        rendered.lines().any(|line| line == "switchboard_tokens_reload_failed 1")
+    };
+    telemetry::metrics().unwrap();
+    std::fs::write(&path, r#"{"b": {"token": "t-2", "roles": ["VIEWER"]}}"#).unwrap();
+    eventually("the new token", &|| gatekeeper.authenticate("t-2").is_ok()).await;
+    assert!(gatekeeper.authenticate("t-1").is_err(), "the old token is gone");
+
+    std::fs::write(&path, "{").unwrap();
+    eventually("the failure is told", &failed).await;
+    assert!(gatekeeper.authenticate("t-2").is_ok());
+    std::fs::write(&path, r#"{"c": {"token": "t-3", "roles": ["VIEWER"]}}"#).unwrap();
+    eventually("the mended file", &|| gatekeeper.authenticate("t-3").is_ok()).await;
+    lifecycle.shutdown().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! The services and the vendors, started in the order in which they need each other's addresses.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -10,9 +10,10 @@ use switchboard_proto::config::v1::GetPropagationRequest;
 use switchboard_runtime::{
     Clock as _, SystemClock,
     auth::{TokenFile, Tokens},
-    grpc::client,
+    grpc::{AuthorizedChannel, client},
     lifecycle::Lifecycle,
     process::Started,
+    tls::Tls,
 };
 use switchboard_vendor_sim::VendorSim;
 use tokio::time::{sleep, timeout};
@@ -20,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     client::{Admin, Messages, refused, request},
     services::{Service, send_callbacks_to, start, start_vendors},
-    settings::{Settings, url_of},
+    settings::Settings,
 };
 
 /// How long the services may take to find each other.
@@ -60,12 +61,12 @@ impl Stack {
         }
 
         let config_service = start(Service::Configuration, &settings, lifecycle).await?;
-        settings.dispatcher.config_service_url = url_of(config_service.address);
-        settings.webhook_gateway.config_service_url = url_of(config_service.address);
+        settings.dispatcher.config_service_url = settings.grpc_url(config_service.address);
+        settings.webhook_gateway.config_service_url = settings.grpc_url(config_service.address);
         let dispatcher = start(Service::Dispatcher, &settings, lifecycle).await?;
-        settings.webhook_gateway.dispatcher_url = url_of(dispatcher.address);
+        settings.webhook_gateway.dispatcher_url = settings.grpc_url(dispatcher.address);
         let gateway = start(Service::Gateway, &settings, lifecycle).await?;
-        send_callbacks_to(&vendors, &url_of(gateway.address))?;
+        send_callbacks_to(&vendors, &settings.webhook_url(gateway.address))?;
 
         let stack = Self {
             settings,
@@ -104,13 +105,18 @@ impl Stack {
     /// A client of config-service that may do everything.
     pub(crate) fn admin(&self) -> anyhow::Result<Admin> {
         let token = self.tokens.token_of("superadmin")?;
-        Ok(Admin::new(client::channel(&url_of(self.config_service.address), token)?))
+        Ok(Admin::new(self.channel(self.config_service.address, token)?))
     }
 
     /// A client of the dispatcher that sends.
     pub(crate) fn messages(&self) -> anyhow::Result<Messages> {
         let token: SecretString = self.tokens.token_of("sender")?;
-        Ok(Messages::new(client::channel(&url_of(self.dispatcher.address), token)?))
+        Ok(Messages::new(self.channel(self.dispatcher.address, token)?))
+    }
+
+    fn channel(&self, address: SocketAddr, token: SecretString) -> anyhow::Result<AuthorizedChannel> {
+        let tls = Tls::once(&self.settings.tls)?;
+        Ok(client::channel_over(&self.settings.grpc_url(address), token, &tls.client)?)
     }
 
     pub(crate) fn tokens_file(&self) -> PathBuf {

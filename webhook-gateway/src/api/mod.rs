@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use ::http::{HeaderMap, StatusCode};
 use axum::{
     Router,
     body::Body,
@@ -17,10 +17,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, StatusCode};
 use switchboard_providers::Registry;
-use switchboard_runtime::{SharedClock, http::Readiness, lifecycle::Lifecycle, watch_client::WatchStatus};
-use tokio::{net::TcpListener, sync::Semaphore};
+use switchboard_runtime::{
+    SharedClock,
+    accept::Door,
+    http::{self, Readiness},
+    lifecycle::Lifecycle,
+    watch_client::WatchStatus,
+};
+use tokio::sync::Semaphore;
 
 use crate::{Config, reporter::Reporter, secrets::Secrets};
 use rejection::Rejection;
@@ -61,7 +66,7 @@ impl Gateway {
 
 /// Serves until the process drains and the callbacks under way have their answers.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    door: Door,
     gateway: Arc<Gateway>,
     readiness: Readiness,
     lifecycle: Lifecycle,
@@ -72,11 +77,10 @@ pub(crate) async fn serve(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .with_state(readiness);
-    tracing::info!(address = ?listener.local_addr().ok(), "webhook gateway listens");
-    let serving = axum::serve(listener, router).with_graceful_shutdown(lifecycle.draining().cancelled_owned());
+    tracing::info!(?door, "webhook gateway listens");
     let stopped = lifecycle.stopped();
     tokio::select! {
-        served = serving.into_future() => served.context("the webhook gateway's HTTP server has broken"),
+        () = http::serve(door, router, lifecycle.draining()) => Ok(()),
         () = stopped.cancelled() => Ok(()),
     }
 }

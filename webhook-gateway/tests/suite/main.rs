@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod callbacks;
+mod https;
 mod outages;
 mod peers;
 mod vendors;

@@ -9,9 +9,9 @@ use switchboard_proto::config::v1::{OrganizationEntry, ProviderAccount, WebhookS
 use switchboard_providers::Registry;
 use switchboard_runtime::{
     Ids, Lifecycle, ManualClock,
-    config::{AuthConfig, Listen},
+    config::{AuthConfig, Listen, TlsConfig},
     process::Process,
-    tls,
+    tls::install_crypto,
     watch_client::WatchSettings,
 };
 use switchboard_webhook_gateway as gateway;
@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) http: reqwest::Client,
     pub(crate) gateway: SocketAddr,
+    scheme: &'static str,
     lifecycle: Lifecycle,
 }
 
@@ -43,18 +44,28 @@ impl World {
 
     /// The usual organisations, with these settings.
     pub(crate) async fn with(config: gateway::Config) -> Self {
-        let world = Self::build(config, true).await;
+        let world = Self::build(config, TlsConfig::default(), true).await;
         world.until_ready().await;
         world
     }
 
     /// Nobody listens where config-service should be.
     pub(crate) async fn without_config_service() -> Self {
-        Self::build(gateway::Config::default(), false).await
+        Self::build(gateway::Config::default(), TlsConfig::default(), false).await
     }
 
-    async fn build(config: gateway::Config, config_service_is_up: bool) -> Self {
-        tls::install_crypto();
+    /// Vendors call over TLS; `authority` is what they believe, in PEM.
+    pub(crate) async fn over_tls(tls: TlsConfig, authority: &str) -> Self {
+        let mut world = Self::build(gateway::Config::default(), tls, true).await;
+        let authority = reqwest::Certificate::from_pem(authority.as_bytes()).unwrap();
+        world.http = reqwest::Client::builder().tls_certs_only([authority]).build().unwrap();
+        world.scheme = "https";
+        world.until_ready().await;
+        world
+    }
+
+    async fn build(config: gateway::Config, tls: TlsConfig, config_service_is_up: bool) -> Self {
+        install_crypto();
         let (peer_config, dispatcher) = (peers::Config::default(), Dispatcher::new());
         peer_config.know(usual_entries());
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -66,6 +77,7 @@ impl World {
         let process = Process {
             data_dir: std::env::temp_dir(),
             auth: AuthConfig::default(),
+            tls,
             redis_url: None,
             clock: clock.shared(),
             ids: Ids::new(),
@@ -93,13 +105,14 @@ impl World {
             dispatcher_peer: Some(dispatcher_peer),
             clock,
             http: reqwest::Client::new(),
+            scheme: "http",
             gateway: started.address,
             lifecycle,
         }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.gateway)
+        format!("{}://{}{path}", self.scheme, self.gateway)
     }
 
     pub(crate) async fn post(&self, callback: &Callback) -> reqwest::Response {

@@ -11,11 +11,7 @@ use tonic::{Request, Response};
 
 use super::{Admin, Reply};
 use crate::{
-    api::{
-        caller::{authorize, authorize_everything, caller},
-        convert,
-        error::status,
-    },
+    api::{caller::caller, convert, error::status},
     audit::EventFilter,
     error::{Error, Violation},
 };
@@ -31,7 +27,7 @@ impl Admin {
         let caller = caller(&request)?;
         let request = request.into_inner();
         if !request.organization_id.is_empty() {
-            authorize(&caller, &request.organization_id)?;
+            self.limits(&caller, "ListAuditEvents").organization(&request.organization_id)?;
         }
         let (from, until) = match (
             instant("event_time_after", request.event_time_after),
@@ -68,7 +64,7 @@ impl Admin {
         &self,
         request: Request<proto::VerifyAuditTrailRequest>,
     ) -> Reply<proto::VerifyAuditTrailResponse> {
-        authorize_everything(&caller(&request)?)?;
+        self.limits(&caller(&request)?, "VerifyAuditTrail").everything()?;
         let known = request.into_inner().known_head.map(convert::read_audit_head).transpose();
         let known = known.map_err(|violation| status(Error::Invalid(vec![violation])))?;
         let verdict = self.trail.verify(known.as_ref()).await.map_err(|error| status(error.into()))?;
@@ -88,7 +84,7 @@ impl Admin {
         &self,
         request: Request<proto::GetAuditHeadRequest>,
     ) -> Reply<proto::GetAuditHeadResponse> {
-        authorize_everything(&caller(&request)?)?;
+        self.limits(&caller(&request)?, "GetAuditHead").everything()?;
         let head = self.trail.head().await.map_err(|error| status(error.into()))?;
         Ok(Response::new(proto::GetAuditHeadResponse { head: Some(convert::audit_head(head)) }))
     }

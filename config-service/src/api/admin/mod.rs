@@ -17,10 +17,10 @@ use switchboard_runtime::{
 };
 use tonic::{Request, Response, Status};
 
-use super::error::status;
+use super::{caller::Limits, error::status};
 use crate::{
-    attempt::Attempt,
-    audit::Trail,
+    attempt::{Attempt, Caller},
+    audit::{Denials, Trail},
     connection_test::Tester,
     error::Error,
     organizations::Organizations,
@@ -43,6 +43,8 @@ pub struct Admin {
     pub tester: Tester,
     /// The audit trail.
     pub trail: Trail,
+    /// Who hears of reads that are refused.
+    pub denials: Denials,
     /// Where changes go.
     pub hub: Hub,
     /// Who has applied them.
@@ -62,6 +64,11 @@ struct Applied<T> {
 }
 
 impl Admin {
+    /// What a caller may read.
+    fn limits<'a>(&'a self, caller: &'a Caller, action: &'static str) -> Limits<'a> {
+        Limits { denials: &self.denials, caller, action }
+    }
+
     /// Carries out a mutation.
     async fn carry_out<T, W, F>(&self, attempt: (Attempt, Result<(), Error>), work: W) -> Result<Applied<T>, Status>
     where
@@ -74,7 +81,7 @@ impl Admin {
             .to_the_end(attempt, |admin, attempt| async move {
                 let committed = work(admin.clone(), attempt).await?;
                 if committed.revision > 0 {
-                    admin.hub.committed(committed.revision).await;
+                    admin.hub.committed(committed.revision);
                 }
                 Ok(committed)
             })

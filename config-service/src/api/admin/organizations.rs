@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{Admin, Applied, Reply};
 use crate::{
     api::{
-        caller::{Conditions, attempt, authorize, caller},
+        caller::{Conditions, attempt, caller},
         convert,
         error::status,
     },
@@ -72,7 +72,7 @@ impl Admin {
         request: Request<proto::GetOrganizationRequest>,
     ) -> Reply<proto::GetOrganizationResponse> {
         let organization_id = &request.get_ref().organization_id;
-        authorize(&caller(&request)?, organization_id)?;
+        self.limits(&caller(&request)?, "GetOrganization").organization(organization_id)?;
         let organization = self.organizations.get(organization_id).await.map_err(status)?;
         Ok(Response::new(proto::GetOrganizationResponse { organization: Some(convert::organization(organization)) }))
     }

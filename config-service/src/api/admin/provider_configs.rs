@@ -6,7 +6,7 @@ use tonic::{Request, Response};
 use super::{Admin, Applied, Reply};
 use crate::{
     api::{
-        caller::{Conditions, attempt, authorize, caller, duration},
+        caller::{Conditions, attempt, caller, duration},
         convert,
         error::status,
     },
@@ -25,7 +25,7 @@ impl Admin {
         request: Request<proto::ListProviderConfigsRequest>,
     ) -> Reply<proto::ListProviderConfigsResponse> {
         let organization_id = &request.get_ref().organization_id;
-        authorize(&caller(&request)?, organization_id)?;
+        self.limits(&caller(&request)?, "ListProviderConfigs").organization(organization_id)?;
         let configs = self.configs.list(organization_id).await.map_err(status)?;
         let provider_configs = configs.into_iter().filter_map(|config| {
             let vendor = self.configs.vendor(&config.provider).ok()?;
@@ -39,7 +39,7 @@ impl Admin {
         request: Request<proto::GetProviderConfigRequest>,
     ) -> Reply<proto::GetProviderConfigResponse> {
         let proto::GetProviderConfigRequest { organization_id, provider } = request.get_ref();
-        authorize(&caller(&request)?, organization_id)?;
+        self.limits(&caller(&request)?, "GetProviderConfig").organization(organization_id)?;
         let config = self.configs.get(organization_id, provider).await.map_err(status)?;
         let vendor = self.configs.vendor(provider).map_err(status)?;
         let provider_config = Some(convert::provider_config(config, vendor.as_ref()));

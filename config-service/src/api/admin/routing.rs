@@ -6,7 +6,7 @@ use tonic::{Request, Response};
 use super::{Admin, Applied, Reply};
 use crate::{
     api::{
-        caller::{Conditions, attempt, authorize, caller},
+        caller::{Conditions, attempt, caller},
         convert,
         error::status,
     },
@@ -16,7 +16,7 @@ use crate::{
 impl Admin {
     pub(super) async fn routing(&self, request: Request<proto::GetRoutingRequest>) -> Reply<proto::GetRoutingResponse> {
         let organization_id = &request.get_ref().organization_id;
-        authorize(&caller(&request)?, organization_id)?;
+        self.limits(&caller(&request)?, "GetRouting").organization(organization_id)?;
         let routing = self.routes.get(organization_id).await.map_err(status)?;
         Ok(Response::new(proto::GetRoutingResponse { routing: Some(convert::routing(routing)) }))
     }

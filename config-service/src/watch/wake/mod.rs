@@ -3,6 +3,7 @@
 mod redis;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 pub use self::redis::{NoRedisUrl, RedisWake};
 
@@ -10,21 +11,36 @@ pub use self::redis::{NoRedisUrl, RedisWake};
 #[async_trait]
 pub trait Wake: Send + Sync + 'static {
     /// A revision has been committed here.
-    async fn committed(&self, revision: i64);
+    fn committed(&self, revision: i64);
 
     /// Returns when another replica may have committed something.
     async fn woken(&self);
+
+    /// What the nodes of this replica have applied has been told in the store.
+    fn told(&self);
+
+    /// Counts up when another replica may have told something about its nodes.
+    fn heard(&self) -> watch::Receiver<u64>;
 }
 
 /// Nobody to wake: one replica, or several that find one another's changes by polling.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Polling;
+#[derive(Debug, Default)]
+pub struct Polling {
+    /// Never counts up.
+    silence: watch::Sender<u64>,
+}
 
 #[async_trait]
 impl Wake for Polling {
-    async fn committed(&self, _: i64) {}
+    fn committed(&self, _: i64) {}
 
     async fn woken(&self) {
         std::future::pending::<()>().await;
+    }
+
+    fn told(&self) {}
+
+    fn heard(&self) -> watch::Receiver<u64> {
+        self.silence.subscribe()
     }
 }

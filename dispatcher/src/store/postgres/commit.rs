@@ -1,16 +1,11 @@
 //! One transaction for many writes: load what the ledger needs, let it decide, store what it decided; again, if replicas
 //! got in each other's way.
 
-use std::{io, mem, time::Duration};
+use std::{io, time::Duration};
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::{
-    listing::{Listed, place},
-    load::{Places, load},
-    recent::Recent,
-    write::store,
-};
+use super::{load::load, write::store};
 use crate::store::{
     StoreError, Write, Written,
     ledger::{Effects, Ledger, Needs},
@@ -23,25 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn commit(
     pool: &PgPool,
-    recent: &Recent,
     writes: Vec<Write>,
     reconcile_after: Duration,
 ) -> Result<Vec<Written>, StoreError> {
     let needs = Needs::of(&writes);
-    let mut presumed = presume(recent, &writes, &needs);
     let batch = Batch { writes: &writes, needs: &needs, reconcile_after };
     let mut attempt = 1;
     loop {
         let mut connection = pool.acquire().await?;
-        let tried = tokio::time::timeout(PATIENCE, batch.attempt(&mut connection, mem::take(&mut presumed))).await;
+        let tried = tokio::time::timeout(PATIENCE, batch.attempt(&mut connection)).await;
         match tried {
-            Ok(Ok(Done { written, effects, places })) => {
-                learn(recent, effects, &places);
-                return Ok(written);
-            }
-            Ok(Err(Failed::Presumed)) => {
-                metrics::counter!("switchboard_history_presumptions_failed_total").increment(1);
-            }
+            Ok(Ok(written)) => return Ok(written),
             Ok(Err(Failed::Before(error))) if attempt < MOST_ATTEMPTS && may_pass(&error) => {
                 tracing::debug!(%error, attempt, "a batch of the history is tried again");
                 metrics::counter!("switchboard_history_retries_total").increment(1);
@@ -56,34 +43,8 @@ pub(super) async fn commit(
     }
 }
 
-/// What is known of the messages that these writes settle, if that is all that they are about. Beside other writes, whose
-/// messages are locked first, they are locked and read too: there is only one order of locks.
-fn presume(recent: &Recent, writes: &[Write], needs: &Needs) -> Vec<Listed> {
-    let known = recent.take(needs.message_ids.iter());
-    let only_sends = writes.iter().all(|write| matches!(write, Write::Record(_) | Write::Settle { .. }));
-    if only_sends && known.len() == needs.message_ids.len() { known } else { Vec::new() }
-}
-
-/// Remembers how messages stand now.
-fn learn(recent: &Recent, effects: Effects, places: &Places) {
-    recent.remember(effects.inserts.into_iter().map(|message| Listed { at: message.due_time, message }));
-    for update in effects.updates {
-        let before = places.get(&update.message.id).copied().flatten();
-        recent.correct(Listed { at: place(before, update.message.due_time), message: update.message });
-    }
-}
-
-/// What a transaction came to.
-struct Done {
-    written: Vec<Written>,
-    effects: Effects,
-    places: Places,
-}
-
 /// How far a transaction had come.
 enum Failed {
-    /// A presumption did not hold. Nothing is committed.
-    Presumed,
     /// Nothing is committed.
     Before(StoreError),
     /// Nobody knows: it must not be tried again.
@@ -103,19 +64,18 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    async fn attempt(&self, connection: &mut PgConnection, presumed: Vec<Listed>) -> Result<Done, Failed> {
+    async fn attempt(&self, connection: &mut PgConnection) -> Result<Vec<Written>, Failed> {
         let mut ledger = Ledger::new(self.reconcile_after);
-        let on_condition = !presumed.is_empty();
         let mut transaction = connection.begin().await?;
-        let places = load(&mut transaction, self.writes, self.needs, presumed, &mut ledger).await?;
+        let places = load(&mut transaction, self.writes, self.needs, &mut ledger).await?;
         let written = self.writes.iter().map(|write| ledger.apply(write.clone())).collect();
         let effects = ledger.into_effects();
-        if !store(&mut transaction, &effects, &places, on_condition).await? {
+        if !store(&mut transaction, &effects, &places).await? {
             transaction.rollback().await?;
-            return Err(if on_condition { Failed::Presumed } else { Failed::Before(vanished(&effects)) });
+            return Err(Failed::Before(vanished(&effects)));
         }
         transaction.commit().await.map_err(|error| Failed::Committing(error.into()))?;
-        Ok(Done { written, effects, places })
+        Ok(written)
     }
 }
 
@@ -126,7 +86,7 @@ fn vanished(effects: &Effects) -> StoreError {
 }
 
 /// Whether the same may succeed at once: a replica was in the way, or the connection was a dead one from the pool.
-fn may_pass(error: &StoreError) -> bool {
+pub(super) fn may_pass(error: &StoreError) -> bool {
     // serialization_failure, deadlock_detected, admin_shutdown, crash_shutdown
     const PASSING: [&str; 4] = ["40001", "40P01", "57P01", "57P02"];
     match error {

@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    listing::Listed,
     read::{self, Place, fingerprint, lost},
     window::Window,
 };
@@ -21,28 +20,21 @@ use crate::store::{
 /// Where the messages that may change stand in the list of what must be looked after.
 pub(super) type Places = HashMap<String, Option<DateTime<Utc>>>;
 
-/// Fills a ledger. What is `presumed` is neither locked nor read; the caller writes it on condition.
+/// Fills a ledger.
 pub(super) async fn load(
     connection: &mut PgConnection,
     writes: &[Write],
     needs: &Needs,
-    presumed: Vec<Listed>,
     ledger: &mut Ledger,
 ) -> Result<Places, StoreError> {
     let mut listed = Places::new();
     claim_requests(connection, writes, ledger).await?;
-    if presumed.is_empty() {
-        let mut places: Vec<Place> = needs.message_ids.iter().map(|id| (id.clone(), Window::of(id))).collect();
-        if !needs.provider_ids.is_empty() {
-            places.extend(named(connection, &needs.provider_ids).await?);
-        }
-        for (id, known) in read::locked(connection, places).await? {
-            listed.insert(id, known.at);
-            ledger.know_message(known.message);
-        }
+    let mut places: Vec<Place> = needs.message_ids.iter().map(|id| (id.clone(), Window::of(id))).collect();
+    if !needs.provider_ids.is_empty() {
+        places.extend(named(connection, &needs.provider_ids).await?);
     }
-    for known in presumed {
-        listed.insert(known.message.id.clone(), known.at);
+    for (id, known) in read::locked(connection, places).await? {
+        listed.insert(id, known.at);
         ledger.know_message(known.message);
     }
     if !needs.parked.is_empty() {

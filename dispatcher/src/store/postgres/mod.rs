@@ -11,8 +11,8 @@ mod migrations;
 mod months;
 #[cfg(test)]
 mod plans;
+mod presume;
 mod read;
-mod recent;
 mod reunite;
 mod row;
 mod tidy;
@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Fingerprint, Forgotten, ListQuery, StatusOutcome, Store, StoreError, Terms, Write, Written};
+use super::{Fingerprint, Forgotten, ListQuery, Presumed, StatusOutcome, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
 
 pub use connect::PoolSizes;
@@ -34,7 +34,6 @@ pub use connect::PoolSizes;
 pub struct PostgresStore {
     writers: PgPool,
     readers: PgPool,
-    recent: recent::Recent,
     reconcile_after: Duration,
 }
 
@@ -59,7 +58,7 @@ impl PostgresStore {
         migrations::run(&options).await?;
         let writers = connect::writers(options.clone(), pools.writers);
         let readers = connect::readers(options, pools.readers);
-        Ok(Self { writers, readers, recent: recent::Recent::default(), reconcile_after })
+        Ok(Self { writers, readers, reconcile_after })
     }
 }
 
@@ -81,7 +80,15 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
-        commit::commit(&self.writers, &self.recent, writes, self.reconcile_after).await
+        commit::commit(&self.writers, writes, self.reconcile_after).await
+    }
+
+    async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+        presume::presume(&self.writers, presumed).await
+    }
+
+    fn reconcile_after(&self) -> Duration {
+        self.reconcile_after
     }
 
     async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError> {

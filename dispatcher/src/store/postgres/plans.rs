@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Execute as _, PgConnection};
 use switchboard_providers::model::Channel;
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
-use super::{PoolSizes, PostgresStore, claim, connect, read, reunite, tidy, write};
+use super::{PoolSizes, PostgresStore, claim, connect, presume, read, reunite, tidy, write};
 use crate::{message::Status, store::ListQuery};
 
 /// A database, and a connection set up as those of a pool are.
@@ -70,7 +70,7 @@ impl Database {
 }
 
 /// Statements that find messages by their ids alone.
-const BY_ID: [&str; 5] = ["locked", "unlocked", "update", "due", "put off"];
+const BY_ID: [&str; 6] = ["locked", "unlocked", "presumed", "update", "due", "put off"];
 
 /// The lines of a plan that say how a table is reached.
 fn scans(plan: &str) -> impl Iterator<Item = &str> {
@@ -83,6 +83,7 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
     let statements = [
         ("locked", read::LOCKED),
         ("unlocked", read::UNLOCKED),
+        ("presumed", presume::PRESUME),
         ("update", write::UPDATE),
         ("list", write::LIST),
         ("due", claim::DUE),

@@ -17,13 +17,12 @@ use crate::{
     },
 };
 
-/// Stores it. `false`: a message is not as it was known, and the transaction must be rolled back. Request ids are stored
+/// Stores it. `false`: a message is not where it was read, and the transaction must be rolled back. Request ids are stored
 /// already: they are claimed before anything is decided.
 pub(super) async fn store(
     connection: &mut PgConnection,
     effects: &Effects,
     places: &Places,
-    presumed: bool,
 ) -> Result<bool, StoreError> {
     if !effects.inserts.is_empty() {
         insert(connection, &effects.inserts).await?;
@@ -31,13 +30,13 @@ pub(super) async fn store(
         let moved: Vec<Update> = effects.inserts.iter().filter_map(moved_at_once).collect();
         if !moved.is_empty() {
             let rows: Vec<Moved> = moved.iter().map(|update| Moved::new(update, update.message.due_time)).collect();
-            update(connection, &rows, false).await?;
+            update(connection, &rows).await?;
         }
     }
     if !effects.updates.is_empty() {
         let place = |update: &Update| places.get(&update.message.id).copied().flatten();
         let rows: Vec<Moved> = effects.updates.iter().map(|update| Moved::new(update, place(update))).collect();
-        if !update(connection, &rows, presumed).await? {
+        if !update(connection, &rows).await? {
             return Ok(false);
         }
     }
@@ -64,15 +63,15 @@ fn moved_at_once(message: &Message) -> Option<Update> {
 }
 
 /// One array for each column.
-fn column<'a, M, T>(rows: &'a [M], value: impl Fn(&'a M) -> T) -> Vec<T> {
+pub(super) fn column<'a, M, T>(rows: &'a [M], value: impl Fn(&'a M) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-fn provider_message_id(message: &Message) -> &str {
+pub(super) fn provider_message_id(message: &Message) -> &str {
     message.state.receipt().map_or("", |receipt| receipt.provider_message_id.as_str())
 }
 
-fn accepted_at(message: &Message) -> Option<DateTime<Utc>> {
+pub(super) fn accepted_at(message: &Message) -> Option<DateTime<Utc>> {
     message.state.receipt().map(|receipt| receipt.accept_time)
 }
 
@@ -143,23 +142,18 @@ pub(super) const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u
     listed_at = u.listed, checks = u.checks \
     FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], \
     $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], \
-    $15::timestamptz[], $16::timestamptz[], $17::bigint[], $18::timestamptz[], $19::integer[]) \
+    $15::timestamptz[], $16::timestamptz[], $17::bigint[]) \
     AS u (message, created, status, provider, account, owner, revision, version, name, events, failure, \
-    fallback, accepted, result, due, listed, checks, due_before, events_before) \
-    WHERE messages.id = message AND created_at = created \
-    AND (NOT $20 OR (due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before)) \
-    RETURNING 1), \
+    fallback, accepted, result, due, listed, checks) \
+    WHERE messages.id = message AND created_at = created RETURNING 1), \
     named AS (INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
     SELECT name, provider, message, created \
-    FROM unnest($9::text[], $4::text[], $1::text[], $2::timestamptz[], $21::text[]) \
+    FROM unnest($9::text[], $4::text[], $1::text[], $2::timestamptz[], $18::text[]) \
     AS u (name, provider, message, created, name_before) WHERE name NOT IN ('', name_before) ON CONFLICT DO NOTHING) \
     SELECT count(*) FROM changed";
 
-/// Changed messages. With `presumed`, only if they stand as they were known: nothing changes a message but adds to its
-/// timeline or moves the time at which it is due. `false`: one did not.
-async fn update(connection: &mut PgConnection, rows: &[Moved<'_>], presumed: bool) -> Result<bool, StoreError> {
-    let (events, events_before): (Vec<String>, Vec<i32>) =
-        rows.iter().map(|row| timeline(&row.update.message.events, row.update.before.events)).unzip();
+/// Changed messages. `false`: one of them is not there.
+async fn update(connection: &mut PgConnection, rows: &[Moved<'_>]) -> Result<bool, StoreError> {
     let messages: Vec<&Message> = rows.iter().map(|row| &row.update.message).collect();
     let changed: i64 = sqlx::query_scalar(UPDATE)
         .bind(column(&messages, |m| m.id.as_str()))
@@ -171,7 +165,7 @@ async fn update(connection: &mut PgConnection, rows: &[Moved<'_>], presumed: boo
         .bind(column(&messages, |m| m.route.config_revision))
         .bind(column(&messages, |m| m.route.provider_config_version))
         .bind(column(&messages, |m| provider_message_id(m)))
-        .bind(events)
+        .bind(column(&messages, |m| json(&m.events)))
         .bind(column(&messages, |m| m.failure().map(json)))
         .bind(column(&messages, |m| m.fallback_message_id.as_str()))
         .bind(column(&messages, |m| accepted_at(m)))
@@ -179,9 +173,6 @@ async fn update(connection: &mut PgConnection, rows: &[Moved<'_>], presumed: boo
         .bind(column(&messages, |m| m.due_time))
         .bind(column(rows, |row| row.to))
         .bind(column(&messages, |m| i64::from(m.checks)))
-        .bind(column(rows, |row| row.update.before.due_time))
-        .bind(events_before)
-        .bind(presumed)
         .bind(column(rows, |row| row.update.before.provider_message_id.as_str()))
         .fetch_one(&mut *connection)
         .await?;
@@ -219,7 +210,7 @@ async fn list(connection: &mut PgConnection, rows: &[Moved<'_>]) -> Result<(), S
 }
 
 /// A timeline as JSON, and how long it was when it had only its first `known` lines.
-fn timeline(events: &[Event], known: usize) -> (String, i32) {
+pub(super) fn timeline(events: &[Event], known: usize) -> (String, i32) {
     let mut text = String::with_capacity(160 * events.len() + 2);
     text.push('[');
     let mut before = 2;

@@ -3,6 +3,7 @@
 mod claim;
 mod commit;
 mod migrations;
+mod presume;
 mod read;
 mod row;
 mod tidy;
@@ -16,7 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Fingerprint, Forgotten, ListQuery, Store, StoreError, Terms, Write, Written};
+use super::{Fingerprint, Forgotten, ListQuery, Presumed, Store, StoreError, Terms, Write, Written};
 use crate::message::Message;
 
 /// The embedded engine.
@@ -53,6 +54,14 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
         commit::commit(&self.writer, writes, self.reconcile_after).await
+    }
+
+    async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+        presume::presume(&self.writer, presumed).await
+    }
+
+    fn reconcile_after(&self) -> Duration {
+        self.reconcile_after
     }
 
     async fn message(&self, message_id: &str) -> Result<Option<Message>, StoreError> {

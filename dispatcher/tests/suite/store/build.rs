@@ -144,7 +144,7 @@ pub fn existing(written: &Written) -> &str {
 /// A write's result as a word, for assertions.
 pub fn word(written: &Written) -> &'static str {
     match written {
-        Written::Recorded => "recorded",
+        Written::Recorded(_) => "recorded",
         Written::Existing(_) => "existing",
         Written::RequestIdReused { .. } => "reused",
         Written::Settled { .. } => "settled",

@@ -76,6 +76,13 @@ conformance! {
         a_parked_report_of_another_account_is_never_applied
         a_parked_report_that_names_another_message_is_not_applied
     }
+    presumed {
+        it_is_stored_as_if_it_had_been_looked_at
+        what_does_not_hold_is_left_alone_and_the_rest_is_written
+        nothing_is_written_when_the_engine_fails
+        a_slow_answer_moves_the_time_of_looking_after
+        a_record_of_which_nobody_learned_how_it_ended_may_be_made_again
+    }
     ownership {
         another_account_is_refused_and_does_not_use_up_the_event
         another_vendor_cannot_speak_for_a_message

@@ -8,7 +8,7 @@ use switchboard_proto::config::v1::OrganizationEntry;
 use switchboard_providers::{Registry, VendorSettings};
 use switchboard_runtime::{
     Clock as _, Ids, Lifecycle, ManualClock, SystemClock,
-    config::{AuthConfig, Listen},
+    config::{AuthConfig, Listen, TlsConfig},
     grpc::client::{self, AuthorizedChannel},
     process::{Process, Started},
 };
@@ -96,7 +96,8 @@ impl World {
         let settings = Config { config_service_url: config.url(), ..setup.config };
         let process = Process {
             data_dir: folder.path().to_owned(),
-            auth: AuthConfig { tokens_file: Some(tokens_file) },
+            auth: AuthConfig { tokens_file: Some(tokens_file), ..AuthConfig::default() },
+            tls: TlsConfig::default(),
             redis_url: None,
             clock: clock.shared(),
             ids: Ids::new(),

@@ -80,7 +80,7 @@ pub async fn a_failed_batch_is_told_to_everyone_and_the_writer_goes_on(engine: i
     }
     engine.mend_updates().await;
     assert_eq!(settle().await.unwrap().message.state.status(), Status::Queued);
-    assert!(matches!(history.record(new("m2")).await, Ok(Recorded::New)));
+    assert!(matches!(history.record(new("m2")).await, Ok(Recorded::New(_))));
     drop(history);
     lifecycle.shutdown().await.unwrap();
 }

@@ -84,7 +84,7 @@ pub async fn a_hundred_repeats_through_several_writers_make_one_message(engine: 
             let id = format!("m{number:03}");
             let new = NewMessage { message: request(&id, "r1"), fingerprint: [1; 32] };
             match history.record(new).await.unwrap() {
-                Recorded::New => (true, id),
+                Recorded::New(_) => (true, id),
                 Recorded::Existing(message) => (false, message.id),
                 Recorded::RequestIdReused { .. } => panic!("the content was the same"),
             }

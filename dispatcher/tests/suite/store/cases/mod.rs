@@ -7,6 +7,7 @@ pub mod idempotency;
 pub mod listing;
 pub mod ownership;
 pub mod parking;
+pub mod presumed;
 pub mod record;
 pub mod reports;
 pub mod retention;

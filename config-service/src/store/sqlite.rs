@@ -1,0 +1,155 @@
+//! The embedded engine: one file, WAL, `synchronous=FULL`. Instants are kept as microseconds since 1970, flags as 0 and 1.
+//!
+//! One connection writes (`BEGIN IMMEDIATE`), a pool reads; in WAL mode readers never wait for the writer.
+
+use std::{path::Path, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Row as _, Sqlite as Db, SqlitePool, ValueRef as _,
+    query::Query,
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
+};
+
+use super::{
+    OpenError, Result, StoreError, migrations,
+    sql::{Columns, Engine, Statement, Transaction, Value},
+};
+
+/// How long to wait for another process that writes, a key rotation say.
+const BUSY: Duration = Duration::from_secs(10);
+/// Connections that read: queries, and the snapshots that are being streamed.
+const READERS: u32 = 12;
+
+/// A file.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it when it is not there, and brings its schema up to date.
+    pub async fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        let place = path.display().to_string();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let unusable = |source| OpenError::Folder { path: path.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(unusable)?;
+        make_private(path).map_err(unusable)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let unreachable = |source| OpenError::Unreachable { place: place.clone(), source };
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        let writer = writer.map_err(unreachable)?;
+        let mut connection = writer.acquire().await.map_err(unreachable)?;
+        migrations::sqlite()
+            .run_direct(None, &mut *connection, false)
+            .await
+            .map_err(|source| OpenError::Migration { place: place.clone(), source })?;
+        drop(connection);
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
+        Ok(Self { writer, readers: readers.map_err(unreachable)? })
+    }
+}
+
+/// Makes a new file with mode 0600; SQLite gives its companions the same. One that exists keeps its mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn query(statement: Statement) -> Query<'static, Db, SqliteArguments> {
+    let (text, values) = statement.into_parts();
+    values.into_iter().fold(sqlx::query(text), |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Number(number) => query.bind(number),
+        Value::Bytes(bytes) => query.bind(bytes),
+        Value::Flag(flag) => query.bind(flag),
+        Value::Instant(instant) => query.bind(instant.map(|instant| instant.timestamp_micros())),
+    })
+}
+
+#[async_trait]
+impl Engine for Sqlite {
+    type Row = SqliteRow;
+    type Transaction = sqlx::Transaction<'static, Db>;
+
+    const POSITION: &'static str = "instr";
+    const LOCK: &'static str = "";
+
+    async fn rows(&self, statement: Statement) -> Result<Vec<SqliteRow>> {
+        Ok(query(statement).fetch_all(&self.readers).await?)
+    }
+
+    async fn read(&self) -> Result<Self::Transaction> {
+        Ok(self.readers.begin().await?)
+    }
+
+    async fn write(&self) -> Result<Self::Transaction> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    async fn note(&self) -> Result<Self::Transaction> {
+        self.write().await
+    }
+}
+
+#[async_trait]
+impl Transaction for sqlx::Transaction<'static, Db> {
+    type Row = SqliteRow;
+
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<SqliteRow>> {
+        Ok(query(statement).fetch_all(&mut **self).await?)
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64> {
+        Ok(query(statement).execute(&mut **self).await?.rows_affected())
+    }
+
+    async fn commit(self) -> Result<()> {
+        Ok(sqlx::Transaction::commit(self).await?)
+    }
+}
+
+impl Columns for SqliteRow {
+    fn text(&self, column: &str) -> Result<String> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn number(&self, column: &str) -> Result<i64> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn bytes(&self, column: &str) -> Result<Vec<u8>> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.number(column)? != 0)
+    }
+
+    fn instant(&self, column: &str) -> Result<Option<DateTime<Utc>>> {
+        self.try_get::<Option<i64>, _>(column)?.map(instant).transpose()
+    }
+
+    fn is_null(&self, column: &str) -> Result<bool> {
+        Ok(self.try_get_raw(column)?.is_null())
+    }
+}
+
+fn instant(micros: i64) -> Result<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::inconsistent(format!("{micros} is no instant")))
+}
