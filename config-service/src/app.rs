@@ -103,12 +103,7 @@ struct Parts {
 }
 
 /// Begins everything that works on the store.
-async fn begin(
-    parts: Parts,
-    database: &Dependency,
-    config: &Config,
-    process: &Process,
-) -> anyhow::Result<GrpcRoutes> {
+async fn begin(parts: Parts, database: &Dependency, config: &Config, process: &Process) -> anyhow::Result<GrpcRoutes> {
     let Parts { store, is_shared, keys, wake, check, registry, denials: early_denials } = parts;
     let Process { lifecycle, clock, ids, .. } = process;
     let nodes = Nodes::new(Arc::clone(clock));

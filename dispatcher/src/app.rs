@@ -172,8 +172,8 @@ fn kept(config: &Config, process: &Process) -> anyhow::Result<Option<Kept>> {
         Some(url) => {
             let shelf = RedisShelf::new(url, &key, config.max_stale);
             // What the driver says of a URL may hold its password.
-            let shelf =
-                shelf.map_err(|_| anyhow::anyhow!("redis_url is not an address: use redis://HOST:PORT, for example"))?;
+            let shelf = shelf
+                .map_err(|_| anyhow::anyhow!("redis_url is not an address: use redis://HOST:PORT, for example"))?;
             Kept::in_redis(shelf, key, config.max_stale, clock)
         }
         None => Kept::in_file(&process.data_dir.join(KEPT), key, config.max_stale, clock),
@@ -188,7 +188,8 @@ async fn open_or_wait(
     check: Check,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Arc<dyn Store>> {
-    let (late, history) = (Arc::new(LateStore::new(reconcile_after)), Dependency::new("the message history's database", check));
+    let (late, history) =
+        (Arc::new(LateStore::new(reconcile_after)), Dependency::new("the message history's database", check));
     let (opened, reaching) = (Arc::clone(&late), history.clone());
     let opening = async move {
         opened.open(reaching.reach(|| target.clone().open(reconcile_after)).await?);

@@ -110,10 +110,12 @@ mod tests {
         let attempts = Arc::new(AtomicU32::new(0));
         let (reaching, counted, check) = (database.clone(), Arc::clone(&attempts), readiness.register("store"));
         let opening = async move {
-            let attempt = || ready(match counted.fetch_add(1, Ordering::Relaxed) {
-                0..5 => Err(Unreached::Absent(anyhow::anyhow!("connection refused"))),
-                _ => Ok(()),
-            });
+            let attempt = || {
+                ready(match counted.fetch_add(1, Ordering::Relaxed) {
+                    0..5 => Err(Unreached::Absent(anyhow::anyhow!("connection refused"))),
+                    _ => Ok(()),
+                })
+            };
             reaching.reach(attempt).await?;
             check.ready();
             Ok(())
@@ -144,10 +146,12 @@ mod tests {
         let (database, _, lifecycle) = dependency();
         let (reaching, attempts) = (database.clone(), AtomicU32::new(0));
         let opening = async move {
-            let attempt = || ready(match attempts.fetch_add(1, Ordering::Relaxed) {
-                0 => Err::<(), _>(Unreached::Absent(anyhow::anyhow!("connection refused"))),
-                _ => Err(Unreached::Wrong(anyhow::anyhow!("no such user"))),
-            });
+            let attempt = || {
+                ready(match attempts.fetch_add(1, Ordering::Relaxed) {
+                    0 => Err::<(), _>(Unreached::Absent(anyhow::anyhow!("connection refused"))),
+                    _ => Err(Unreached::Wrong(anyhow::anyhow!("no such user"))),
+                })
+            };
             reaching.reach(attempt).await
         };
         database.open(&lifecycle, opening).await.unwrap();

@@ -29,7 +29,12 @@ impl DenialObserver for LateDenials {
             None => {
                 let actor = denial.principal.as_ref().map(|principal| principal.name.as_ref()).unwrap_or_default();
                 let (method, reason) = (denial.method.as_str(), denial.reason.as_str());
-                tracing::warn!(actor, method, reason, "a call was denied before there was an audit trail to write it to");
+                tracing::warn!(
+                    actor,
+                    method,
+                    reason,
+                    "a call was denied before there was an audit trail to write it to"
+                );
                 metrics::counter!("switchboard_config_audit_lost_total").increment(1);
             }
         }

@@ -94,9 +94,9 @@ fn is_absence(error: &sqlx::Error) -> bool {
         // Who hangs up half way, or speaks another language, may be a balancer whose server is away.
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         // Connection exceptions, too many connections, shutting down or starting up (PostgreSQL error codes 08, 53, 57P).
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P")),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"))
+        }
         _ => false,
     }
 }

@@ -4,9 +4,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use chrono::DateTime;
 use switchboard_config_service::{Config, migrate, rotate_keys, sealing::KeyRing};
-use switchboard_proto::config::v1::{
-    CreateOrganizationRequest, ListOrganizationsRequest, UpdateProviderConfigRequest,
-};
+use switchboard_proto::config::v1::{CreateOrganizationRequest, ListOrganizationsRequest, UpdateProviderConfigRequest};
 use switchboard_runtime::Lifecycle;
 
 use crate::{

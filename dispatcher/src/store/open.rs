@@ -67,19 +67,21 @@ impl Target {
         match self {
             Self::Sqlite(path) => match SqliteStore::open(&path, reconcile_after).await {
                 Ok(store) => Ok(Arc::new(store)),
-                Err(error) => Err(Unreached::Wrong(anyhow::Error::new(error).context(format!(
-                    "dispatcher.database_url: the database {} cannot be opened",
-                    path.display()
-                )))),
+                Err(error) => Err(Unreached::Wrong(
+                    anyhow::Error::new(error)
+                        .context(format!("dispatcher.database_url: the database {} cannot be opened", path.display())),
+                )),
             },
-            Self::Postgres { url, pools } => match PostgresStore::open(url.expose_secret(), pools, reconcile_after).await {
-                Ok(store) => Ok(Arc::new(store)),
-                Err(error) if may_come(&error) => Err(Unreached::Absent(error.into())),
-                Err(error) => {
-                    let why = "dispatcher.database_url: the PostgreSQL database cannot be opened";
-                    Err(Unreached::Wrong(anyhow::Error::new(error).context(why)))
+            Self::Postgres { url, pools } => {
+                match PostgresStore::open(url.expose_secret(), pools, reconcile_after).await {
+                    Ok(store) => Ok(Arc::new(store)),
+                    Err(error) if may_come(&error) => Err(Unreached::Absent(error.into())),
+                    Err(error) => {
+                        let why = "dispatcher.database_url: the PostgreSQL database cannot be opened";
+                        Err(Unreached::Wrong(anyhow::Error::new(error).context(why)))
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -100,9 +102,9 @@ fn is_absence(error: &sqlx::Error) -> bool {
         // Who hangs up half way, or speaks another language, may be a balancer whose server is away.
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         // Connection exceptions, too many connections, shutting down or starting up (PostgreSQL error codes 08, 53, 57P).
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P")),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"))
+        }
         _ => false,
     }
 }

@@ -46,14 +46,20 @@ pub(crate) async fn audit(site: &Site, notes: &Notes, patience: Duration) -> Vec
     for (id, copies) in &delivered {
         let message = history.get(id).and_then(Option::as_ref);
         if copies.len() > 1 {
-            wrong.push(format!("{id} is {} times at vendors: {}", copies.len(), message.map(timeline).unwrap_or_default()));
+            wrong.push(format!(
+                "{id} is {} times at vendors: {}",
+                copies.len(),
+                message.map(timeline).unwrap_or_default()
+            ));
         }
         match message {
             Some(message) => {
                 let request = (message.organization_id.clone(), message.request_id.clone());
                 by_request.entry(request).or_default().push(id);
             }
-            None if !history.contains_key(id) => wrong.push(format!("{id} came to a vendor after everything had settled")),
+            None if !history.contains_key(id) => {
+                wrong.push(format!("{id} came to a vendor after everything had settled"))
+            }
             None => {}
         }
     }

@@ -1,6 +1,6 @@
 //! The program as people run it, and the workspace as its plan wants it.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod apart;
 mod arrows;

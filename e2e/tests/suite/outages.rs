@@ -258,7 +258,8 @@ async fn a_dispatcher_on_another_machine_starts_from_the_mappings_kept_in_redis(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_old_is_not_sent_by_and_the_dispatcher_is_not_ready() {
-    let short = [("dispatcher.max_stale", "3s"), ("dispatcher.cache_ttl", "1s"), ("dispatcher.watch.reconnect_max", "200ms")];
+    let short =
+        [("dispatcher.max_stale", "3s"), ("dispatcher.cache_ttl", "1s"), ("dispatcher.watch.reconnect_max", "200ms")];
     let mut site = Site::start(Plan::SMALL, &short).await;
     delivered(&site, "before").await;
     site.config_services[0].kill();

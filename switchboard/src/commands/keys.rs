@@ -33,7 +33,10 @@ pub fn snapshot(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<()
     let file = file.unwrap_or_else(usual);
     let made = SnapshotKey::generate(&file)?;
     let what = if made { "made" } else { "kept the one there is" };
-    output::line(format_args!("snapshot key {}: {what}; every dispatcher that shares a Redis needs it", file.display()))?;
+    output::line(format_args!(
+        "snapshot key {}: {what}; every dispatcher that shares a Redis needs it",
+        file.display()
+    ))?;
     Ok(())
 }
 

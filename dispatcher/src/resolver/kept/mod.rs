@@ -24,13 +24,13 @@ use switchboard_runtime::{
 use tokio::{sync::Notify, time::Instant};
 use zeroize::Zeroizing;
 
-pub use self::{
-    seal::{SnapshotKey, SnapshotKeyError},
-    shelf::{FileShelf, RedisShelf},
-};
 use self::{
     seal::{Label, Unusable, open, seal},
     shelf::{Shelf, ShelfError},
+};
+pub use self::{
+    seal::{SnapshotKey, SnapshotKeyError},
+    shelf::{FileShelf, RedisShelf},
 };
 
 /// Changes have settled when none has come for so long.

@@ -38,15 +38,17 @@ pub(crate) const HASTE: [(&str, &str); 8] = [
 ];
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
-    std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| {
-        text.parse().unwrap_or_else(|_| panic!("{name}={text:?} is not understood"))
-    })
+    std::env::var(name)
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text:?} is not understood")))
 }
 
 /// Seconds, or with a unit: 90, 90s, 10m, 2h.
 fn duration(text: &str) -> Duration {
     let digits = text.trim_end_matches(['s', 'm', 'h']);
-    let number: u64 = digits.parse().unwrap_or_else(|_| panic!("DURATION={text:?} is not understood: write 90s or 10m"));
+    let number: u64 =
+        digits.parse().unwrap_or_else(|_| panic!("DURATION={text:?} is not understood: write 90s or 10m"));
     let unit = match &text[digits.len()..] {
         "h" => 3600,
         "m" => 60,
@@ -63,8 +65,12 @@ async fn whatever_fails_nothing_is_lost_doubled_or_changed_once_final() {
 }
 
 /// Plays the plan of a seed and fails if anything does not hold that must.
+#[expect(clippy::print_stdout, reason = "the seed is for whoever wants the same again")]
 async fn play(plan: Plan, seed: u64, length: Duration) {
-    println!("chaos: seed {seed} for {length:?}; the same plan again: make chaos SEED={seed} DURATION={}s", length.as_secs());
+    println!(
+        "chaos: seed {seed} for {length:?}; the same plan again: make chaos SEED={seed} DURATION={}s",
+        length.as_secs()
+    );
     let mut stage = Stage::set(plan, &HASTE).await;
     let load = Load::start(&stage.site.sender(), CALLERS, &format!("chaos-{seed}"));
     load.taken_more(20).await;

@@ -13,19 +13,19 @@ use crate::site::Fault;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Service {
     Dispatcher(usize),
-    ConfigService(usize),
+    Configuration(usize),
     Gateway(usize),
 }
 
 /// A way between two parts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
-    ToDispatchers,
-    ToConfigServices,
-    ToGateways,
-    ToHistory,
-    ToConfiguration,
-    ToRedis,
+    Dispatchers,
+    ConfigServices,
+    Gateways,
+    History,
+    Configuration,
+    Redis,
 }
 
 /// A server that services share.
@@ -65,8 +65,12 @@ impl Step {
     pub(super) fn draw(seed: &mut Seed) -> Self {
         let service = {
             let number = usize::from(seed.between(0, 2) == 1);
-            let places =
-                [Service::Dispatcher(number), Service::Dispatcher(number), Service::ConfigService(number), Service::Gateway(number)];
+            let places = [
+                Service::Dispatcher(number),
+                Service::Dispatcher(number),
+                Service::Configuration(number),
+                Service::Gateway(number),
+            ];
             seed.one_of(&places)
         };
         let while_ = Duration::from_millis(seed.between(50, 1500));
@@ -78,13 +82,13 @@ impl Step {
             10 => Self::PauseServer(seed.one_of(&[Server::Postgres, Server::Redis]), while_),
             11..=13 => {
                 let ways = [
-                    Way::ToDispatchers,
-                    Way::ToConfigServices,
-                    Way::ToGateways,
-                    Way::ToHistory,
-                    Way::ToHistory,
-                    Way::ToConfiguration,
-                    Way::ToRedis,
+                    Way::Dispatchers,
+                    Way::ConfigServices,
+                    Way::Gateways,
+                    Way::History,
+                    Way::History,
+                    Way::Configuration,
+                    Way::Redis,
                 ];
                 Self::Break(seed.one_of(&ways), seed.one_of(&[Fault::Cut, Fault::Silence]), while_)
             }
@@ -97,9 +101,8 @@ impl Step {
 
 fn misdeed(seed: &mut Seed) -> FaultRule {
     let accept = seed.between(0, 2) == 1;
-    let told = |callbacks| Misdeed::Outcome {
-        outcome: Outcome { end: End::Delivered, callbacks, ..Outcome::default() },
-    };
+    let told =
+        |callbacks| Misdeed::Outcome { outcome: Outcome { end: End::Delivered, callbacks, ..Outcome::default() } };
     let fault = match seed.between(0, 12) {
         0 => Misdeed::Hang { accept },
         1 => Misdeed::Reset { accept },

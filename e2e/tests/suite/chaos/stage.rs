@@ -87,7 +87,10 @@ impl Stage {
                 let admin = self.site.admin();
                 // An operator may well be refused just now.
                 let switched = admin.route("hanbit", vendor).await;
-                self.note(format!("hanbit to {vendor}: {}", switched.map_or_else(|no| no.to_string(), |_| "done".into())));
+                self.note(format!(
+                    "hanbit to {vendor}: {}",
+                    switched.map_or_else(|no| no.to_string(), |_| "done".into())
+                ));
             }
             Step::Repeat(vendor) => {
                 let handle = self.vendor(vendor);
@@ -135,7 +138,8 @@ impl Stage {
     }
 
     async fn undo(&mut self, until: Instant) {
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().partition(|(at, _)| *at <= until);
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|(at, _)| *at <= until);
         self.pending = later;
         for (at, undo) in due {
             tokio::time::sleep_until(at).await;
@@ -171,7 +175,7 @@ impl Stage {
     fn node(&mut self, service: Service) -> &mut Node {
         let (nodes, number) = match service {
             Service::Dispatcher(number) => (&mut self.site.dispatchers, number),
-            Service::ConfigService(number) => (&mut self.site.config_services, number),
+            Service::Configuration(number) => (&mut self.site.config_services, number),
             Service::Gateway(number) => (&mut self.site.gateways, number),
         };
         &mut nodes[number]
@@ -187,12 +191,12 @@ impl Stage {
     fn wire(&self, way: Way) -> &Wire {
         let wires = &self.site.wires;
         match way {
-            Way::ToDispatchers => &wires.to_dispatchers,
-            Way::ToConfigServices => &wires.to_config_services,
-            Way::ToGateways => &wires.to_gateways,
-            Way::ToHistory => wires.to_history.as_ref().unwrap(),
-            Way::ToConfiguration => wires.to_configuration.as_ref().unwrap(),
-            Way::ToRedis => wires.to_redis.as_ref().unwrap(),
+            Way::Dispatchers => &wires.to_dispatchers,
+            Way::ConfigServices => &wires.to_config_services,
+            Way::Gateways => &wires.to_gateways,
+            Way::History => wires.to_history.as_ref().unwrap(),
+            Way::Configuration => wires.to_configuration.as_ref().unwrap(),
+            Way::Redis => wires.to_redis.as_ref().unwrap(),
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(urls: Vec<String>, name: &'static str) -> Self {
+    pub(crate) fn new(urls: &[String], name: &'static str) -> Self {
         let dispatchers = urls.iter().map(|url| MessageServiceClient::new(channel(url))).collect();
         Self { name, dispatchers, next: Arc::default() }
     }

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 
 use switchboard_vendor_sim::{Settings, VendorSim, demo};
 
+use self::ports::Ports;
 pub(crate) use self::{
     calls::{Admin, Caller, reason_of},
     node::Node,
@@ -21,7 +22,6 @@ pub(crate) use self::{
     redis::Redis,
     wire::{Fault, Wire},
 };
-use self::ports::Ports;
 use crate::program;
 
 /// How long anything may take here, on a machine that is busy with other things.
@@ -204,7 +204,8 @@ impl Site {
 
     /// Somebody who sends, through whichever dispatcher is there.
     pub(crate) fn sender(&self) -> Caller {
-        Caller::new(self.dispatchers.iter().map(|node| node.url()).collect(), "sender")
+        let urls: Vec<_> = self.dispatchers.iter().map(Node::url).collect();
+        Caller::new(&urls, "sender")
     }
 
     /// Somebody who administers.

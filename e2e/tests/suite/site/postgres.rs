@@ -138,7 +138,8 @@ fn programs() -> PathBuf {
     folders.sort();
     folders.reverse();
     // On the PATH may be a link to one program alone; the others are where it leads.
-    let found = std::env::split_paths(&path).chain(folders).find_map(|folder| folder.join("initdb").canonicalize().ok());
+    let found =
+        std::env::split_paths(&path).chain(folders).find_map(|folder| folder.join("initdb").canonicalize().ok());
     let found = found.expect("PostgreSQL is not here: run `make test`, which installs it, or install it yourself");
     found.parent().unwrap().to_owned()
 }

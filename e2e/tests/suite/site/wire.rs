@@ -100,7 +100,8 @@ async fn carry(client: TcpStream, servers: &Servers, mut faults: watch::Receiver
     };
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
     let cut = faults.clone();
     tokio::select! {
         there = pass(&mut from_client, &mut to_server, faults.clone()) => there,
