@@ -1,7 +1,7 @@
 # What is done by hand, each in one word. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt demo up bench staging
+.PHONY: help test lint fmt demo up bench fuzz staging
 
 help: ## lists this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -23,6 +23,9 @@ up: ## everything in one process, with simulated vendors and demo organisations
 
 bench: ## ours and the reference programs side by side
 	cargo run --release --locked -p switchboard-bench -- compare
+
+fuzz: ## long runs of what strangers may send, FUZZ_SECONDS (60) for each target
+	@scripts/fuzz.sh
 
 staging: ## the vendors' staging systems, with real messages (CONTRIBUTING.md names the variables)
 	cargo test --locked -p switchboard-providers --features staging --test staging -- --nocapture --test-threads=1

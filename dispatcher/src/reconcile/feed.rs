@@ -117,7 +117,7 @@ impl Reconciler {
 
 fn may_be_in_a_feed(message: &Message) -> bool {
     let waits = matches!(message.state, State::Queued(_) | State::Sent(_));
-    waits && !provider_message_id(message).is_empty() && message.checks % BY_ITSELF != 0
+    waits && !provider_message_id(message).is_empty() && !message.checks.is_multiple_of(BY_ITSELF)
 }
 
 fn provider_message_id(message: &Message) -> &str {

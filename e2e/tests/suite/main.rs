@@ -4,8 +4,13 @@
 
 mod apart;
 mod arrows;
+mod callback;
 mod demo;
+mod flood;
+mod installation;
+mod leader;
 mod program;
+mod quarantine;
 mod start_errors;
 mod tidiness;
 mod up;
