@@ -1,7 +1,7 @@
 # What is done by hand, each in one word. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt demo up bench chaos staging contract
+.PHONY: help test lint fmt demo up bench chaos fuzz staging contract
 
 help: ## lists this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -26,6 +26,9 @@ bench: ## ours and the reference programs side by side
 
 chaos: ## load while everything fails, then the books are checked; SEED=7 DURATION=10m, both optional
 	@scripts/chaos.sh "$(SEED)" "$(DURATION)"
+
+fuzz: ## long runs of what strangers may send, FUZZ_SECONDS (60) for each target
+	@scripts/fuzz.sh
 
 staging: ## the vendors' staging systems, with real messages (CONTRIBUTING.md names the variables)
 	cargo test --locked -p switchboard-providers --features staging --test staging -- --nocapture --test-threads=1

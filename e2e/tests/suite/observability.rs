@@ -11,7 +11,7 @@ use std::{
 
 use regex::Regex;
 
-use crate::{apart::Installation, program::PATIENCE};
+use crate::{installation::Installation, program::PATIENCE};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Added by Prometheus to whatever it scrapes, and by histograms.
@@ -201,14 +201,14 @@ fn running_processes_say_what_is_documented_and_all_that_the_alerts_ask_for() {
     let _dispatcher = installation.start("dispatcher");
     let _gateway = installation.start("webhook-gateway");
     let _vendors = installation.start_vendors();
-    installation.map_default_account();
+    installation.store_default_account();
     installation.until_delivered();
 
     let documented = documented();
     let wanted: BTreeSet<String> =
         alerts().iter().flat_map(|(name, expression)| check(&documented, name, expression)).collect();
     let addresses = ["DISPATCHER", "CONFIG_SERVICE", "WEBHOOK_GATEWAY"]
-        .map(|service| installation.address(&format!("{service}__METRICS_LISTEN")).to_owned());
+        .map(|service| installation.setting(&format!("{service}__METRICS_LISTEN")).to_owned());
     let began = Instant::now();
     // Gauges are looked at every second.
     let said = loop {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    apart::Installation,
+    installation::Installation,
     program::{self, Ended},
 };
 
@@ -125,7 +125,7 @@ fn services_do_their_job_under_roles_that_own_nothing() {
     let dispatcher = installation.start("dispatcher");
     let _vendors = installation.start_vendors();
     let config_service = installation.start("config-service");
-    installation.map_default_account();
+    installation.store_default_account();
     let sent = installation.until_delivered();
     assert!(sent.stdout.contains("REPORTED"), "{}", sent.stdout);
     succeed(&installation.until_done(&["keys", "rotate"]));

@@ -59,6 +59,51 @@ async fn a_signature_that_does_not_fit_is_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
+async fn nobody_is_believed_for_knowing_the_secret_without_signing_the_body() {
+    let world = World::start().await;
+    let body = format!("[{}]", delivered("m-1", "ref-1"));
+    let time = noon().timestamp_millis();
+    for static_words in [
+        "secret-of-a".to_owned(),
+        "v1=secret-of-a".to_owned(),
+        format!("t={time},v1=secret-of-a"),
+        format!("t={time},v1={}", hex::encode("secret-of-a")),
+        // Signed, but not over this body.
+        cloudmsg("svc-1", "secret-of-a", noon(), "").headers.remove(1).1,
+    ] {
+        let mut callback = cloudmsg("svc-1", "secret-of-a", noon(), &body);
+        callback.headers[1].1 = static_words;
+        assert_eq!(world.status(&callback).await, StatusCode::UNAUTHORIZED, "{}", callback.headers[1].1);
+    }
+    assert!(world.dispatcher.committed().is_empty());
+}
+
+#[tokio::test]
+async fn an_account_without_a_secret_is_spoken_for_by_nobody() {
+    let world = World::start().await;
+    let bare = [("cloudmsg", "svc-bare", &[][..]), ("cloudmsg", "svc-empty", &[("", false)][..])];
+    world.config.change(2, entry("d", &bare));
+    world.config.change(3, entry("e", &[("cloudmsg", "svc-e", &[("secret-of-e", false)])]));
+    let body = format!("[{}]", delivered("m-1", "ref-1"));
+    until("the new organisations are known", async || {
+        world.status(&cloudmsg("svc-e", "secret-of-e", noon(), &body)).await == StatusCode::OK
+    })
+    .await;
+    for account in ["svc-bare", "svc-empty"] {
+        assert_eq!(world.status(&cloudmsg(account, "", noon(), &body)).await, StatusCode::UNAUTHORIZED, "{account}");
+    }
+}
+
+#[test]
+fn there_is_no_setting_that_switches_verification_off() {
+    for key in ["verify", "verify_signatures", "skip_verification", "insecure", "tolerance", "secret"] {
+        let section = format!(r#"{{"{key}": false}}"#);
+        let refused = serde_json::from_str::<switchboard_webhook_gateway::Config>(&section).unwrap_err();
+        assert!(refused.to_string().contains("unknown field"), "{key}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_400_what_is_too_large_413_and_who_is_unknown_404() {
     let world = World::start().await;
     let many = format!("[{}]", vec![delivered("m-1", "r"); 101].join(","));
