@@ -79,8 +79,10 @@ pub enum OpenError {
         /// Where.
         place: String,
     },
-    /// The schema is older than this version.
-    #[error("the schema of the configuration store {place} is not up to date: run `switchboard migrate`")]
+    /// The schema is older than this version, and this role may not change it, or may not use it yet.
+    #[error(
+        "the schema of the configuration store {place} is older than this version or not granted to this role: run `switchboard migrate`, then the grants"
+    )]
     Outdated {
         /// Where.
         place: String,

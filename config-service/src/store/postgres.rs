@@ -63,7 +63,8 @@ impl Postgres {
 async fn check(pool: &PgPool, place: &str) -> std::result::Result<(), OpenError> {
     let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
     let applied = match sqlx::query_as(applied).fetch_all(pool).await {
-        Err(error) if has_code(&error, UNDEFINED_TABLE) => Vec::new(),
+        // Not made yet, or not granted yet to who serves.
+        Err(error) if [UNDEFINED_TABLE, INSUFFICIENT_PRIVILEGE].iter().any(|code| has_code(&error, code)) => Vec::new(),
         applied => applied.map_err(|source| OpenError::Unreachable { place: place.to_owned(), source })?,
     };
     migrations::check(&applied, place)

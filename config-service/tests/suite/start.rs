@@ -145,13 +145,28 @@ async fn a_server_that_hangs_up_half_way_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_schema_is_not_up_to_date_is_waited_for_until_it_is_migrated() {
+async fn who_serves_and_may_change_the_schema_brings_it_up_to_date() {
     let (folder, database) = (folder(), Database::create().await);
     let config = || Config { database_url: Some(database.url.clone()), ..config() };
-    let service = Service::start_with(config(), folder.clone()).await;
+    let (one, other) =
+        tokio::join!(Service::start_with(config(), folder.clone()), Service::start_with(config(), folder.clone()));
+    let request = CreateOrganizationRequest { name: "Acme".to_owned(), ..Default::default() };
+    one.admin("superadmin").create_organization(request).await.unwrap();
+    one.stop().await;
+    other.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_serves_and_may_not_change_the_schema_waits_until_it_is_migrated_and_granted() {
+    let (folder, database) = (folder(), Database::create().await);
+    let serving = Config { database_url: Some(database.url_of_who_serves().await), ..config() };
+    let service = Service::start_with(serving, folder.clone()).await;
     let said = service.readiness().await;
     assert!(said.starts_with("HTTP/1.1 503") && said.contains("run `switchboard migrate`"), "{said}");
-    migrate(&config(), folder.path()).await.unwrap();
+    let owner = Config { database_url: Some(database.url.clone()), ..config() };
+    migrate(&owner, folder.path()).await.unwrap();
+    database.grant().await;
     eventually("the service is ready", async || service.readiness().await.starts_with("HTTP/1.1 200").then_some(()))
         .await;
     let request = CreateOrganizationRequest { name: "Acme".to_owned(), ..Default::default() };

@@ -178,8 +178,10 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the history's schema cannot be migrated: {0}")]
     Migration(sqlx::migrate::MigrateError),
-    /// The schema is older than this version.
-    #[error("the history's schema is not up to date: run `switchboard migrate`")]
+    /// The schema is older than this version, and this role may not change it, or may not use it yet.
+    #[error(
+        "the history's schema is older than this version or not granted to this role: run `switchboard migrate`, then the grants"
+    )]
     Outdated,
     /// A migration is not the one that was applied.
     #[error(

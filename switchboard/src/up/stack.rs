@@ -51,10 +51,6 @@ impl Stack {
         KeyRing::generate(&key_file, SystemClock.now())?;
         SnapshotKey::generate(&settings.dispatcher.snapshot_key_file(&settings.data_dir))?;
 
-        let process = settings.process(lifecycle);
-        switchboard_config_service::migrate(&settings.config_service, &settings.data_dir).await?;
-        switchboard_dispatcher::migrate(&settings.dispatcher, &process).await?;
-
         let vendors = start_vendors(&settings).await?;
         let elsewhere = settings.providers.iter().filter(|(_, vendor)| !vendor.base_url.is_empty());
         let elsewhere: BTreeSet<String> = elsewhere.map(|(code, _)| code.clone()).collect();

@@ -213,8 +213,28 @@ impl Database {
         Self { url: format!("{place}/{name}"), name }
     }
 
+    /// The address for a role that may connect and nothing else.
+    pub async fn url_of_who_serves(&self) -> String {
+        let role = self.role();
+        let sql = format!("CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+        execute_on_server(&self.url, &sql).await;
+        let (_, place) = self.url.rsplit_once('@').unwrap();
+        format!("postgres://{role}@{place}")
+    }
+
+    /// Lets that role use what is there by now.
+    pub async fn grant(&self) {
+        let sql = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}", self.role());
+        execute_on_server(&self.url, &sql).await;
+    }
+
+    fn role(&self) -> String {
+        format!("{}_serves", self.name)
+    }
+
     pub async fn remove(self) {
         execute_on_server(&server(), &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        execute_on_server(&server(), &format!("DROP ROLE IF EXISTS {}", self.role())).await;
     }
 }
 

@@ -57,7 +57,9 @@ const LOCK: i64 = 0x7377_6974_6368_6264;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to get the lock, or a table that somebody is using.
 const PAUSE: Duration = Duration::from_millis(100);
+// PostgreSQL error codes, class 42.
 const UNDEFINED_TABLE: &str = "42P01";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// How often a migration gives way to whoever uses its table before it gives up.
 const MOST_ATTEMPTS: u32 = 100;
 
@@ -84,14 +86,18 @@ pub(super) async fn ensure(options: &PgConnectOptions) -> Result<(), StoreError>
     }
 }
 
-/// Whether this role may not do that (PostgreSQL's `insufficient_privilege`).
+/// Whether this role may not do that.
 fn is_denied(error: &StoreError) -> bool {
     let error = match error {
         StoreError::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
         | StoreError::Unavailable(error) => error,
         _ => return false,
     };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+    has_code(error, INSUFFICIENT_PRIVILEGE)
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|its| its == code)
 }
 
 /// Whether the schema is one that this version can work on: every migration of ours is applied as it is here.
@@ -99,7 +105,8 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let mut connection = connect(options).await?;
     let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
     let applied: Vec<(i64, Vec<u8>)> = match sqlx::query_as(applied).fetch_all(&mut connection).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Vec::new(),
+        // Not made yet, or not granted yet to who serves.
+        Err(error) if [UNDEFINED_TABLE, INSUFFICIENT_PRIVILEGE].iter().any(|code| has_code(&error, code)) => Vec::new(),
         applied => applied?,
     };
     connection.close().await?;

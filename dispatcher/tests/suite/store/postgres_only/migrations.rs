@@ -167,15 +167,34 @@ async fn a_migration_that_was_edited_after_it_was_applied_is_refused_by_who_migr
 }
 
 #[tokio::test]
-async fn who_serves_changes_no_schema_and_says_what_must_be_done() {
+async fn who_serves_and_may_change_the_schema_brings_it_up_to_date_several_at_once() {
     let engine = Postgres::create().await;
     let url = engine.url();
+    let (first, second) = tokio::join!(engine.store_as(&url), engine.store_as(&url));
+    for (store, id) in [(first, "m1"), (second, "m2")] {
+        commit(&store.unwrap(), record(message(id))).await;
+    }
+}
+
+#[tokio::test]
+async fn who_serves_and_may_not_change_the_schema_says_what_must_be_done() {
+    let engine = Postgres::create().await;
+    let url = engine.url_of_who_serves().await;
     let refused = engine.store_as(&url).await.err().unwrap();
     assert!(matches!(refused, StoreError::Outdated), "an empty database: {refused}");
-    PostgresStore::migrate(&url).await.unwrap();
-    engine.run("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
-    let refused = engine.store_as(&url).await.err().unwrap();
     assert!(refused.to_string().contains("run `switchboard migrate`"), "{refused}");
+
+    PostgresStore::migrate(&engine.url()).await.unwrap();
+    let refused = engine.store_as(&url).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Outdated), "nothing is granted yet: {refused}");
+    engine.grant().await;
+    commit(&engine.store_as(&url).await.unwrap(), record(message("m1"))).await;
+
+    engine.run("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let applied = engine.rows("_sqlx_migrations").await;
+    let refused = engine.store_as(&url).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Outdated), "of a version before: {refused}");
+    assert_eq!(engine.rows("_sqlx_migrations").await, applied, "nothing was changed");
 }
 
 #[tokio::test]
