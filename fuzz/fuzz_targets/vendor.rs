@@ -1,5 +1,4 @@
 //! The vendors, and how a fuzzer's bytes become a callback.
-#![expect(dead_code, reason = "each target is a program of its own and uses a part of this")]
 
 use std::{
     collections::BTreeMap,
