@@ -53,7 +53,8 @@ pub struct Config {
     pub snapshot_key_file: Option<PathBuf>,
     /// Refuse organisations that config-service does not know, instead of serving them by the default. Default: false.
     pub require_known_organization: bool,
-    /// How long a send waits for its record in a PostgreSQL before it is refused. Default: 800ms.
+    /// How long a send waits for its record in a PostgreSQL that has fallen silent before it is refused; one that is slow,
+    /// but answers, is waited for. Default: 800ms.
     #[serde(with = "humantime_serde")]
     pub record_timeout: Duration,
     /// How long a vendor call may take; then its outcome is in doubt. Default: 10s.

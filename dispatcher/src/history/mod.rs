@@ -45,7 +45,7 @@ type Reply = oneshot::Sender<Result<Written, HistoryError>>;
 /// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
 const QUEUE: usize = 4096;
 
-/// How long a caller waits for its record by default. An embedded store is as near as its disk.
+/// How long a caller waits for its record by default when the store is silent. An embedded one is as near as its disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a reader waits.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
@@ -131,7 +131,8 @@ impl History {
         Self { sends, reports, store, health: Arc::default(), patience: PATIENCE }
     }
 
-    /// The same, but with another bound on how long a caller waits for its record before it is refused.
+    /// The same, but with another bound on how long a caller waits for its record when the store has fallen silent. One
+    /// that is slow, but answers, is waited for.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -141,8 +142,9 @@ impl History {
     /// records and reports are refused at once.
     pub fn watch_health(&self, check: Check, lifecycle: &Lifecycle) {
         let (draining, store, health) = (lifecycle.draining(), Arc::clone(&self.store), Arc::clone(&self.health));
+        let quick = self.patience / 2;
         lifecycle.spawn("history health", async move {
-            draining.run_until_cancelled(health.watch(&*store, &check)).await;
+            draining.run_until_cancelled(health.watch(|| store.ping(), &check, quick)).await;
             Ok(())
         });
     }
@@ -154,12 +156,12 @@ impl History {
     /// Nothing was recorded.
     pub async fn record(&self, new: NewMessage) -> Result<Recorded, HistoryError> {
         self.answers()?;
-        let recording = write(&self.sends, Write::Record(Box::new(new)), None);
-        // Given up, it is not written any more, unless that had begun: then nobody calls the vendor for it but
-        // reconciliation, which asks first.
-        let Ok(written) = tokio::time::timeout(self.patience, recording).await else {
-            self.health.doubt();
-            return Err(HistoryError::Unavailable);
+        let written = tokio::select! {
+            biased;
+            written = write(&self.sends, Write::Record(Box::new(new)), None) => written,
+            // Given up, it is not written any more, unless that had begun: then nobody calls the vendor for it but
+            // reconciliation, which asks first.
+            () = self.falls_silent() => return Err(HistoryError::Unavailable),
         };
         match written? {
             Written::Recorded(message) => Ok(Recorded::New(Arc::new(*message))),
@@ -283,6 +285,13 @@ impl History {
     /// When the store cannot be read.
     pub async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, HistoryError> {
         self.read(READ_PATIENCE, self.store.list(query)).await
+    }
+
+    /// Returns when a write takes long and the store does not say either that it is there.
+    async fn falls_silent(&self) {
+        tokio::time::sleep(self.patience / 2).await;
+        self.health.doubt();
+        self.health.is_lost().await;
     }
 
     fn answers(&self) -> Result<(), HistoryError> {

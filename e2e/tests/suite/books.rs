@@ -97,6 +97,34 @@ pub(crate) async fn audit(site: &Site, notes: &Notes, patience: Duration) -> Vec
     wrong
 }
 
+/// Results that a vendor has called back with, and was answered 200 for, and that the history does not know.
+pub(crate) async fn lost_results(site: &Site) -> Vec<String> {
+    let sender = site.sender();
+    let journals = [site.vendors.cloudmsg().journal(), site.vendors.sendtalk().journal()];
+    let answered = journals.iter().flat_map(|journal| &journal.callbacks).filter(|attempt| attempt.status == Some(200));
+    let results: HashSet<String> = answered.flat_map(|attempt| results_in(&attempt.body)).collect();
+    assert!(!results.is_empty(), "no callback was answered");
+    let mut lost = Vec::new();
+    for id in results {
+        match sender.message(&id).await {
+            Some(message) if is_final(message.status()) => {}
+            Some(message) => lost.push(format!("{id} has its result, and the history says: {}", timeline(&message))),
+            None => lost.push(format!("{id} has its result, and is not in the history")),
+        }
+    }
+    lost
+}
+
+/// Our references of the messages whose result a callback brings.
+fn results_in(body: &str) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let cloudmsg = body.as_array().into_iter().flatten().filter(|event| event["status"] == "COMPLETED");
+    let sendtalk =
+        [&body["data"]].into_iter().filter(|data| data["status"] == "delivered" || data["status"] == "failed");
+    let references = cloudmsg.map(|event| &event["clientRef"]).chain(sendtalk.map(|data| &data["reference"]));
+    references.filter_map(|reference| reference.as_str().map(str::to_owned)).collect()
+}
+
 /// Every message that came to a vendor under a reference of ours, and how it stands there.
 pub(crate) fn deliveries(site: &Site) -> BTreeMap<String, Vec<State>> {
     let mut found: BTreeMap<String, Vec<State>> = BTreeMap::new();

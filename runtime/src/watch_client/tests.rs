@@ -383,3 +383,17 @@ async fn a_stream_that_never_brings_a_node_into_step_makes_what_it_has_no_younge
     }
     assert!(node.status.age(Instant::now()).unwrap() >= Duration::from_secs(150));
 }
+
+#[tokio::test]
+async fn a_kind_of_response_that_only_a_newer_config_service_knows_changes_nothing() {
+    let mut node = Fixture::start().await;
+    let mut stream = node.stream().await;
+    stream.snapshot(7, "e1", &["a"]);
+    assert_eq!(stream.answer().await, Ok(7));
+    // What is unknown is dropped in decoding: an empty response is left of it.
+    stream.responses.send(Ok(WatchResponse { response: None })).unwrap();
+    stream.change(8, "b", false);
+    assert_eq!(stream.answer().await, Ok(8));
+    assert_eq!(node.content(), of(&[("a", 7), ("b", 8)]));
+    assert!(node.status.is_healthy(Instant::now()));
+}

@@ -64,6 +64,26 @@ async fn whatever_fails_nothing_is_lost_doubled_or_changed_once_final() {
     play(Plan::REPLICATED, seed, length).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_result_that_was_answered_200_is_lost_whoever_is_killed() {
+    // Nobody asks the vendors: what the history knows of a result, it knows from its callback.
+    let mut settings = HASTE.to_vec();
+    settings.push(("dispatcher.reconcile_after", "1h"));
+    let mut stage = Stage::set(Plan::REPLICATED, &settings).await;
+    let load = Load::start(&stage.site.sender(), CALLERS, "callbacks");
+    load.taken_more(20).await;
+    let mut seed = Seed::new(setting("CHAOS_SEED").unwrap_or(USUAL_SEED));
+    for _ in 0..10 {
+        stage.play(Step::draw_kill(&mut seed)).await;
+        tokio::time::sleep(Duration::from_millis(seed.between(100, 600))).await;
+    }
+    stage.mend().await;
+    load.taken_more(20).await;
+    load.stop().await;
+    let lost = books::lost_results(&stage.site).await;
+    assert!(lost.is_empty(), "{}\n\n{}", stage.timeline(), lost.join("\n"));
+}
+
 /// Plays the plan of a seed and fails if anything does not hold that must.
 #[expect(clippy::print_stdout, reason = "the seed is for whoever wants the same again")]
 async fn play(plan: Plan, seed: u64, length: Duration) {

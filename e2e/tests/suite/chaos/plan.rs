@@ -61,6 +61,17 @@ pub(super) enum Step {
 const VENDORS: [&str; 2] = ["cloudmsg", "sendtalk"];
 
 impl Step {
+    /// Who is killed next.
+    pub(super) fn draw_kill(seed: &mut Seed) -> Self {
+        let number = usize::from(seed.between(0, 2) == 1);
+        let rest = Duration::from_millis(seed.between(50, 800));
+        match seed.between(0, 5) {
+            0 => Self::KillServer(Server::Postgres, rest),
+            1 | 2 => Self::Kill(Service::Gateway(number), rest),
+            _ => Self::Kill(Service::Dispatcher(number), rest),
+        }
+    }
+
     /// What happens next.
     pub(super) fn draw(seed: &mut Seed) -> Self {
         let service = {
