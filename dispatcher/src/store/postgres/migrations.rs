@@ -47,8 +47,8 @@ const MIGRATIONS: [(i64, &str, &str, Run); 14] = migrations![
     10 "0010_partition_history" Whole,
     11 "0011_companions" Whole,
     12 "0012_months" Whole,
-    13 "0013_partitions_by_their_owner" Whole,
-    14 "0014_callbacks" Whole,
+    13 "0013_callbacks" Whole,
+    14 "0014_partitions_by_their_owner" Whole,
 ];
 
 /// "switchbd", in bytes.
