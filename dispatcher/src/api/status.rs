@@ -4,7 +4,10 @@ use futures::future::try_join_all;
 use switchboard_proto::dispatch::v1::{
     ReportStatusRequest, ReportStatusResponse, delivery_status_service_server::DeliveryStatusService,
 };
-use switchboard_runtime::SharedClock;
+use switchboard_runtime::{
+    SharedClock,
+    trace::{self, Work},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{convert, error};
@@ -52,7 +55,11 @@ impl DeliveryStatusService for DeliveryStatus {
                     metrics::counter!("switchboard_unknown_status_words_total", "provider" => provider.clone())
                         .increment(1);
                 }
+                let begun = trace::begin();
                 let mut result = history.report(update).await?;
+                begun.part(&result.message_id, "report status", Work::Answer, || {
+                    vec![("provider", provider.clone()), ("outcome", format!("{:?}", result.outcome))]
+                });
                 self.sends.follow_up(result.fallback.take());
                 count(&provider, result.outcome);
                 if result.outcome == StatusOutcome::Foreign {

@@ -6,6 +6,8 @@ use switchboard_providers::{
     model::{Failure, FailureCode, LookUp, Report as VendorReport},
 };
 
+use switchboard_runtime::trace::{self, Work};
+
 use super::Reconciler;
 use crate::{
     history::HistoryError,
@@ -46,7 +48,7 @@ impl Reconciler {
         let Some(account) = self.resolver.account(&message.route).await else {
             return self.give_up_if_late(&message).await;
         };
-        match self.ask(&account, LookUp::Reference(&message.id)).await {
+        match self.ask(&message.id, &account, LookUp::Reference(&message.id)).await {
             None => self.give_up_if_late(&message).await,
             Some(reports) if reports.is_empty() => self.absent(message, &account).await,
             Some(reports) => {
@@ -89,7 +91,7 @@ impl Reconciler {
         let known = message.state.receipt().map(|receipt| receipt.provider_message_id.clone()).unwrap_or_default();
         let what = if known.is_empty() { LookUp::Reference(&message.id) } else { LookUp::ProviderMessageId(&known) };
         if let Some(account) = self.resolver.account(&message.route).await
-            && let Some(reports) = self.ask(&account, what).await
+            && let Some(reports) = self.ask(&message.id, &account, what).await
         {
             self.apply(&message, reports).await?;
         }
@@ -97,7 +99,8 @@ impl Reconciler {
     }
 
     /// Asks the vendor; `None`: it could not be asked, which says nothing about the message.
-    async fn ask(&self, account: &Account, what: LookUp<'_>) -> Option<Vec<VendorReport>> {
+    async fn ask(&self, message_id: &str, account: &Account, what: LookUp<'_>) -> Option<Vec<VendorReport>> {
+        let begun = trace::begin();
         let look_up = account.lane.look_up(what, self.clock.now());
         let answer = tokio::time::timeout(self.policy.look_up_timeout, look_up).await;
         let outcome = match &answer {
@@ -107,6 +110,9 @@ impl Reconciler {
         };
         metrics::counter!("switchboard_look_ups_total", "provider" => account.vendor.code, "outcome" => outcome)
             .increment(1);
+        begun.part(message_id, "look up", Work::Call, || {
+            vec![("provider", account.vendor.code.to_owned()), ("outcome", outcome.to_owned())]
+        });
         answer.ok()?.ok()
     }
 

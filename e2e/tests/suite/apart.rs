@@ -32,13 +32,13 @@ const TOKENS: &str = r#"{
 }"#;
 
 /// Settings that all processes share.
-struct Installation {
-    folder: tempfile::TempDir,
-    variables: Vec<(String, String)>,
+pub(crate) struct Installation {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.json");
         std::fs::write(&tokens, TOKENS).unwrap();
@@ -61,7 +61,7 @@ impl Installation {
         Self { folder, variables }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program::command();
         for (key, value) in &self.variables {
             command.env(format!("SWITCHBOARD_{key}"), value);
@@ -74,12 +74,12 @@ impl Installation {
         Running::start(&mut self.command(&[service]))
     }
 
-    fn typed(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn typed(&self, arguments: &[&str]) -> Ended {
         program::run(&mut self.command(arguments))
     }
 
     /// Types it until it succeeds: what it needs may still be starting.
-    fn until_done(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn until_done(&self, arguments: &[&str]) -> Ended {
         let began = Instant::now();
         loop {
             let ended = self.typed(arguments);
@@ -91,7 +91,41 @@ impl Installation {
         }
     }
 
-    fn gateway(&self) -> &str {
+    /// Gives the platform default its credentials, as soon as everything that takes is there.
+    pub(crate) fn connect_default_account(&self) {
+        let account = CLOUDMSG_DEFAULT;
+        let secret = self.folder.path().join("secret");
+        write(&secret, account.secret_key);
+        let (id, key) = (field("service_id", account.service_id), field("access_key", account.access_key));
+        let secret = field("secret_key", &secret.display().to_string());
+        let callbacks = field("callback_secret", account.callback_secret);
+        let sender = field("default_sender", account.default_sender);
+        self.until_done(&[
+            "provider",
+            "set",
+            "default",
+            "cloudmsg",
+            "--activate",
+            "--field",
+            &id,
+            "--field",
+            &key,
+            "--field-file",
+            &secret,
+            "--field",
+            &callbacks,
+            "--field",
+            &sender,
+        ]);
+    }
+
+    /// The `https://` address of what listens by the setting `key`.
+    pub(crate) fn url_of(&self, key: &str) -> String {
+        let (_, address) = self.variables.iter().find(|(name, _)| name == key).unwrap();
+        format!("https://{address}")
+    }
+
+    pub(crate) fn gateway(&self) -> &str {
         let (_, address) = self.variables.iter().find(|(key, _)| key == "WEBHOOK_GATEWAY__LISTEN").unwrap();
         address
     }
@@ -116,30 +150,7 @@ fn services_find_each_other_in_any_order_and_sends_go_on_without_config_service(
     let _vendors = Running::start(&mut installation.command(&["vendor-sim", "--webhooks", &webhooks]));
     let config_service = installation.start("config-service");
 
-    let account = CLOUDMSG_DEFAULT;
-    let secret = installation.folder.path().join("secret");
-    write(&secret, account.secret_key);
-    let (id, key) = (field("service_id", account.service_id), field("access_key", account.access_key));
-    let secret = field("secret_key", &secret.display().to_string());
-    let callbacks = field("callback_secret", account.callback_secret);
-    let sender = field("default_sender", account.default_sender);
-    installation.until_done(&[
-        "provider",
-        "set",
-        "default",
-        "cloudmsg",
-        "--activate",
-        "--field",
-        &id,
-        "--field",
-        &key,
-        "--field-file",
-        &secret,
-        "--field",
-        &callbacks,
-        "--field",
-        &sender,
-    ]);
+    installation.connect_default_account();
     let sent = installation.until_done(&SEND);
     assert!(sent.stdout.contains("DELIVERED") && sent.stdout.contains("REPORTED"), "{}", sent.stdout);
 

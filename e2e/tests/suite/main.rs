@@ -6,6 +6,7 @@ mod apart;
 mod arrows;
 mod demo;
 mod program;
+mod secured;
 mod start_errors;
 mod tidiness;
 mod up;

@@ -12,6 +12,7 @@ mod error;
 mod jwt;
 mod loader;
 mod settings;
+mod telemetry;
 mod tls;
 mod token_source;
 
@@ -19,5 +20,6 @@ pub use error::ConfigError;
 pub use jwt::JwtConfig;
 pub use loader::{Loader, PREFIX, variable};
 pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
+pub use telemetry::TelemetryConfig;
 pub use tls::{TlsConfig, WebhookTlsConfig};
 pub use token_source::TokenSource;

@@ -5,6 +5,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use switchboard_proto::dispatch::v1::StatusUpdate;
 use switchboard_providers::{Vendor, WebhookEvent};
+use switchboard_runtime::trace::{self, Work};
 use tokio::time::timeout;
 
 use super::{Gateway, convert::status_update, rejection::Rejection};
@@ -25,6 +26,7 @@ pub(super) async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Rejection> {
+    let begun = trace::begin();
     let Ok(_permit) = gateway.under_way.try_acquire() else {
         return Err(Rejection::Overloaded);
     };
@@ -34,7 +36,19 @@ pub(super) async fn take(
     let body = read(gateway, headers, body).await?;
     let verified = verify(gateway, vendor, headers, &body)?;
     let updates = updates(&verified, vendor.webhooks().parse(&body)?)?;
-    Ok(gateway.reporter.report(updates).await?)
+    let traced: Vec<String> = if trace::is_on() {
+        updates.iter().map(|update| update.client_reference.clone()).collect()
+    } else {
+        Vec::new()
+    };
+    let reported = gateway.reporter.report(updates).await;
+    let outcome = if reported.is_ok() { "committed" } else { "not_committed" };
+    for message_id in traced {
+        begun.part(&message_id, "callback", Work::Answer, || {
+            vec![("provider", vendor.descriptor().code.to_owned()), ("outcome", outcome.to_owned())]
+        });
+    }
+    Ok(reported?)
 }
 
 async fn read(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
