@@ -210,6 +210,11 @@ fn a_jwt_sends_over_mutual_tls_in_one_trace_and_no_log_says_what() {
         assert!(began.elapsed() < PATIENCE, "{}", sent.stderr);
     };
     assert!(sent.stdout.contains("DELIVERED"), "{}", sent.stdout);
+    // What is refused is told to the caller alone.
+    for (to, text) in [("010-7531-8642-000", TEXT.to_owned()), (NUMBER, format!("{TEXT} \u{1f426}"))] {
+        let mut refused = installation.command(&["send", "sms", "--org", "default", "--to", to, "--text", &text]);
+        assert_eq!(crate::program::run(refused.env("SWITCHBOARD_TOKEN", &jwt)).code, Some(1), "{to} {text}");
+    }
     let foreign = crate::program::run(&mut send("hanbit"));
     assert!(foreign.code == Some(1) && foreign.stderr.contains("may not act for"), "{}", foreign.stderr);
     let mut uncertified = send("default");
