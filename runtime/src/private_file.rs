@@ -48,12 +48,24 @@ pub enum PrivateFileError {
 /// # Errors
 /// [`PrivateFileError::Unreadable`], or [`PrivateFileError::Exposed`] when `mode & 0o077 != 0`.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    read_unless(path, 0o077)
+}
+
+/// The same for a file that its group may read as well, as keys of certificates are handed to services.
+///
+/// # Errors
+/// [`PrivateFileError::Unreadable`], or [`PrivateFileError::Exposed`] when `mode & 0o037 != 0`.
+pub fn read_for_group(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    read_unless(path, 0o037)
+}
+
+fn read_unless(path: &Path, exposed: u32) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     let unreadable = |source| PrivateFileError::Unreadable { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(unreadable)?;
     // The mode of what was opened, not of what the path names by now.
     let metadata = file.metadata().map_err(unreadable)?;
     let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & exposed != 0 {
         return Err(PrivateFileError::Exposed { path: path.to_owned(), mode });
     }
     // Room for all of it at once: a vector that grows leaves copies behind.

@@ -13,7 +13,7 @@ pub struct TlsConfig {
     /// `tls.certificate_file`: the certificate chain of this process, its own first. With it every gRPC port speaks TLS
     /// and nothing else. Default: none, plain TCP.
     pub certificate_file: Option<PathBuf>,
-    /// `tls.key_file`: the key of that certificate, mode 0600. Default: none.
+    /// `tls.key_file`: the key of that certificate; not writable by the group and closed to others. Default: none.
     pub key_file: Option<PathBuf>,
     /// `tls.client_ca_file`: who signs the certificates of callers. With it a caller without such a certificate gets no
     /// connection. Default: none, callers need no certificate.

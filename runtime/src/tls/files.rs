@@ -66,7 +66,7 @@ impl Pair {
         let chain = certificates(&self.certificate)?;
         let first = chain.first().ok_or_else(|| self.certificate.error("holds no certificate"))?;
         let expires = expiry(first).ok_or_else(|| self.certificate.error("holds a certificate that cannot be read"))?;
-        let content = private_file::read(&self.key.path)
+        let content = private_file::read_for_group(&self.key.path)
             .map_err(|error| ConfigError::new(format!("the setting {}: {error}", self.key.key)))?;
         let key = PrivateKeyDer::from_pem_slice(&content).map_err(|_| {
             self.key.error("holds no private key in PEM (PKCS#8, PKCS#1 or SEC1, not protected by a password)")

@@ -285,7 +285,9 @@ fn settings_that_do_not_fit_together_or_files_that_are_no_certificates_are_named
     let exposed = house.path("exposed.key");
     std::fs::copy(house.path("server.key"), &exposed).unwrap();
     chmod(&exposed, 0o644);
-    names(&refused(TlsConfig { key_file: Some(exposed), ..house.server() }), &["tls.key_file", "mode 644"]);
+    names(&refused(TlsConfig { key_file: Some(exposed.clone()), ..house.server() }), &["tls.key_file", "mode 644"]);
+    chmod(&exposed, 0o640);
+    assert!(Tls::once(&TlsConfig { key_file: Some(exposed), ..house.server() }).is_ok(), "its group may read a key");
     let nonsense = house.path("nonsense.key");
     private(&nonsense, "s3cr3t");
     let error = refused(TlsConfig { key_file: Some(nonsense), ..house.server() });
