@@ -5,11 +5,12 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "switchboard/common/v1/channel.proto",
     "switchboard/dispatch/v1/message.proto",
     "switchboard/dispatch/v1/message_service.proto",
     "switchboard/dispatch/v1/delivery_status_service.proto",
+    "switchboard/dispatch/v1/webhook_admin_service.proto",
     "switchboard/config/v1/organization.proto",
     "switchboard/config/v1/provider.proto",
     "switchboard/config/v1/routing.proto",

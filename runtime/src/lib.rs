@@ -7,6 +7,7 @@
 //! | [`bind`] | listening sockets whose errors name the setting and the remedy |
 //! | [`clock`] | the time as an argument |
 //! | [`config`] | layered settings (file, environment, flags) whose errors name key and place |
+//! | [`dependency`] | what a service waits for without being down: its database |
 //! | [`error`] | the documented error reasons, and statuses with their details |
 //! | [`grpc`] | the gRPC server and client every service shares |
 //! | [`http`] | HTTP servers with limits; the operational one: `/healthz`, `/readyz`, `/metrics` |
@@ -27,6 +28,7 @@ pub mod bind;
 mod changes;
 pub mod clock;
 pub mod config;
+pub mod dependency;
 pub mod error;
 pub mod grpc;
 pub mod http;

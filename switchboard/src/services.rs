@@ -5,7 +5,7 @@ use std::pin::pin;
 use anyhow::Context as _;
 use switchboard_providers::Registry;
 use switchboard_runtime::{
-    SystemClock,
+    SystemClock, config,
     lifecycle::Lifecycle,
     process::Started,
     telemetry,
@@ -43,7 +43,8 @@ impl Service {
 /// # Errors
 /// One sentence for the operator.
 pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle) -> anyhow::Result<Started> {
-    let (process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    let (mut process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    process.redis_url = config::url("redis_url", settings.redis_url.as_deref(), settings.redis_url_file.as_deref())?;
     match service {
         Service::Configuration => {
             switchboard_config_service::start(settings.config_service.clone(), registry, &process).await

@@ -34,6 +34,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `redis_url`: what replicas share. Default: none, in-process stand-ins.
     pub redis_url: Option<String>,
+    /// `redis_url_file`: a file with nothing but that address, mode 0600. Default: none.
+    pub redis_url_file: Option<PathBuf>,
     /// `auth`: who may call.
     pub auth: AuthConfig,
     /// `tls`: the certificates of this process.
@@ -59,6 +61,7 @@ impl Default for Settings {
         Self {
             data_dir: PathBuf::from(".switchboard"),
             redis_url: None,
+            redis_url_file: None,
             auth: AuthConfig::default(),
             tls: TlsConfig::default(),
             log: LogConfig::default(),
@@ -157,12 +160,17 @@ pub fn url_of(address: SocketAddr) -> String {
 }
 
 fn reached_at(scheme: &str, address: SocketAddr) -> String {
+    format!("{scheme}://{}", reachable(address))
+}
+
+/// Where somebody on this machine reaches what listens on `address`.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
+    SocketAddr::new(ip, address.port())
 }
 
 #[cfg(test)]

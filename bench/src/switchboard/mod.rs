@@ -77,7 +77,7 @@ impl House {
         &self.config_service
     }
 
-    /// Starts a dispatcher; `name` sets its files apart from those of others.
+    /// Brings a dispatcher's database up to date and starts it; `name` sets its files apart from those of others.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -89,6 +89,11 @@ impl House {
             ("dispatcher.database_url", database.as_str()),
         ];
         all.extend_from_slice(settings);
+        let mut migrate = command(&self.program, &self.folder, &self.vendor_url);
+        migrate.args(["migrate", "dispatcher"]).args(assignments(&all));
+        let migrated = migrate.output()?;
+        let why = String::from_utf8_lossy(&migrated.stderr);
+        anyhow::ensure!(migrated.status.success(), "switchboard migrate: {}", why.trim());
         start(command(&self.program, &self.folder, &self.vendor_url), &self.folder, name, "dispatcher", &all)
     }
 
@@ -181,6 +186,11 @@ fn command(program: &Path, folder: &Path, vendor_url: &str) -> Command {
     command
 }
 
+/// Settings as flags.
+fn assignments(settings: &[(&str, &str)]) -> Vec<String> {
+    settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect()
+}
+
 fn start(
     mut command: Command,
     folder: &Path,
@@ -194,9 +204,7 @@ fn start(
     for (key, value) in [("listen", port), ("metrics_listen", health_port)] {
         command.arg("--set").arg(format!("{section}.{key}=127.0.0.1:{value}"));
     }
-    for (key, value) in settings {
-        command.arg("--set").arg(format!("{key}={value}"));
-    }
+    command.args(assignments(settings));
     let process = Child::start(name, command, folder).with_context(|| format!("starting {name}"))?;
     Ok(Service {
         process,

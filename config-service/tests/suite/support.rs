@@ -160,6 +160,16 @@ impl Service {
         self.vendors.as_ref().unwrap()
     }
 
+    /// The whole answer of `/readyz`.
+    pub async fn readiness(&self) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut connection = tokio::net::TcpStream::connect(self.started.metrics_address).await.unwrap();
+        connection.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer.replacen("HTTP/1.0", "HTTP/1.1", 1)
+    }
+
     /// Ends the service in order.
     pub async fn stop(self) {
         self.lifecycle.shutdown().await.unwrap();
@@ -196,6 +206,18 @@ pub fn sendtalk() -> std::collections::HashMap<String, String> {
         ("sender_profile_key", account.sender_profile_key),
         ("default_sender", account.default_sender),
     ])
+}
+
+/// Asks again and again until it is so.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = tokio::time::Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The reason, code and Korean sentence of an error.

@@ -1,6 +1,6 @@
 //! `MessageService`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
@@ -33,6 +33,7 @@ pub struct Messages {
     sends: Sends,
     history: History,
     rules: AdRules,
+    result_horizon: Duration,
     clock: SharedClock,
 }
 
@@ -45,9 +46,13 @@ struct Cursor {
 }
 
 impl Messages {
-    /// Puts the parts together.
-    pub fn new(sends: Sends, history: History, rules: AdRules, clock: SharedClock) -> Self {
-        Self { sends, history, rules, clock }
+    /// Puts the parts together. `result_horizon` is how long a result may take.
+    pub fn new(sends: Sends, history: History, rules: AdRules, result_horizon: Duration, clock: SharedClock) -> Self {
+        Self { sends, history, rules, result_horizon, clock }
+    }
+
+    fn view(&self, visibility: convert::Visibility) -> convert::View {
+        convert::View { visibility, result_horizon: self.result_horizon }
     }
 
     /// Sends what was prepared, or answers a repeat.
@@ -66,7 +71,7 @@ impl MessageService for Messages {
         let draft = prepare::sms(convert::sms_request(request), self.rules, self.clock.now());
         let message = self.send(draft, call).await?;
         Ok(Response::new(SendSmsResponse {
-            message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
+            message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
@@ -83,7 +88,7 @@ impl MessageService for Messages {
             .map_err(|_| Status::internal("an image could not be decoded"))?;
         let message = self.send(draft, call).await?;
         Ok(Response::new(SendMmsResponse {
-            message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
+            message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
@@ -98,7 +103,7 @@ impl MessageService for Messages {
         let draft = prepare::alimtalk(convert::alimtalk_request(request));
         let message = self.send(draft, call).await?;
         Ok(Response::new(SendAlimtalkResponse {
-            message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
+            message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
@@ -112,7 +117,9 @@ impl MessageService for Messages {
         // A caller that is limited to some organisations must not learn that others have such a message.
         let message = message.filter(|message| principal.may_act_for(&message.organization_id));
         let message = message.ok_or_else(error::message_not_found)?;
-        Ok(Response::new(GetMessageResponse { message: Some(convert::message(&message, visibility(&principal))) }))
+        Ok(Response::new(GetMessageResponse {
+            message: Some(convert::message(&message, self.view(visibility(&principal)))),
+        }))
     }
 
     async fn list_messages(
@@ -138,16 +145,17 @@ impl MessageService for Messages {
             Some(last) if more => PageToken::encode(&scope, &Cursor { time: last.create_time, id: last.id.clone() })?,
             _ => String::new(),
         };
-        let visibility = visibility(&principal);
+        let view = self.view(visibility(&principal));
+        let show = if request.with_events { convert::message } else { convert::message_without_events };
         Ok(Response::new(ListMessagesResponse {
-            messages: messages.iter().map(|message| convert::message_without_events(message, visibility)).collect(),
+            messages: messages.iter().map(|message| show(message, view)).collect(),
             next_page_token,
         }))
     }
 }
 
 /// Senders see what they sent and superadmins everything; others see recipients masked.
-fn visibility(principal: &Principal) -> convert::Visibility {
+pub(super) fn visibility(principal: &Principal) -> convert::Visibility {
     if principal.has_any(&[Role::Superadmin, Role::Sender]) {
         convert::Visibility::Whole
     } else {
@@ -172,12 +180,12 @@ fn deadline(metadata: &MetadataMap) -> Option<Instant> {
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     let amount: u64 = digits.parse().ok()?;
     let timeout = match unit {
-        "H" => std::time::Duration::from_secs(amount.checked_mul(3600)?),
-        "M" => std::time::Duration::from_secs(amount.checked_mul(60)?),
-        "S" => std::time::Duration::from_secs(amount),
-        "m" => std::time::Duration::from_millis(amount),
-        "u" => std::time::Duration::from_micros(amount),
-        "n" => std::time::Duration::from_nanos(amount),
+        "H" => Duration::from_secs(amount.checked_mul(3600)?),
+        "M" => Duration::from_secs(amount.checked_mul(60)?),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
         _ => return None,
     };
     Instant::now().checked_add(timeout)

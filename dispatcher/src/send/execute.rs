@@ -7,7 +7,7 @@ use switchboard_providers::model::{Acceptance, Failure, FailureCode, Fault, Refu
 use switchboard_runtime::trace::{self, Work};
 use tokio::time::Instant;
 
-use super::{Sends, plan::route};
+use super::{Sends, plan::route, stopwatch::Stopwatch};
 use crate::{
     message::{Message, Settlement},
     outbound::{Admitted, Outgoing},
@@ -26,6 +26,7 @@ impl Sends {
         choice: Choice,
         admitted: Admitted,
         retry_until: Instant,
+        stopwatch: &mut Stopwatch,
     ) -> Arc<Message> {
         let outgoing = match Outgoing::try_from(&*message) {
             Ok(outgoing) => Arc::new(outgoing),
@@ -36,7 +37,9 @@ impl Sends {
         };
         // With another vendor to ask there is no point in waiting for this one.
         let patience = if choice.backups.is_empty() { retry_until } else { Instant::now() };
-        let outcome = self.call(&message.id, &choice.account, admitted, &outgoing, patience).await;
+        let calling = self.call(&message.id, &choice.account, admitted, &outgoing, patience);
+        let outcome = stopwatch.with_vendor(calling).await;
+        choice.account.lane.sent(outgoing.channel(), &outcome);
         let SendOutcome::Refused(refusal) = outcome else {
             return self.settle(message, settlement(outcome)).await;
         };
@@ -55,7 +58,9 @@ impl Sends {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
-        let outcome = self.call(&settled.message.id, backup, admitted, &outgoing, retry_until).await;
+        let calling = self.call(&settled.message.id, backup, admitted, &outgoing, retry_until);
+        let outcome = stopwatch.with_vendor(calling).await;
+        backup.lane.sent(outgoing.channel(), &outcome);
         self.settle(settled.message, settlement(outcome)).await
     }
 

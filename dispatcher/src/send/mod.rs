@@ -6,6 +6,7 @@
 mod execute;
 mod plan;
 mod recorded;
+mod stopwatch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use switchboard_runtime::{
 };
 use tokio::time::Instant;
 
+use self::stopwatch::{Stopwatch, Times};
 use crate::{
     history::{History, HistoryError, Recorded},
     message::Message,
@@ -85,6 +87,7 @@ pub struct Sends {
     ids: Ids,
     lifecycle: Lifecycle,
     retry_for: Duration,
+    times: Times,
 }
 
 impl Sends {
@@ -97,7 +100,7 @@ impl Sends {
         lifecycle: Lifecycle,
         retry_for: Duration,
     ) -> Self {
-        Self { resolver, history, clock, ids, lifecycle, retry_for }
+        Self { resolver, history, clock, ids, lifecycle, retry_for, times: Times::new() }
     }
 
     /// Sends a message; returns it as it stands once the vendor has answered.
@@ -131,6 +134,7 @@ impl Sends {
 
     async fn begin(&self, mut draft: Draft, call: Call) -> Result<Arc<Message>, SendError> {
         let (begun, Call { deadline, caller }) = (trace::begin(), call);
+        let mut stopwatch = Stopwatch::start();
         if let Some(why) = draft.held_back.take() {
             return Err(SendError::HeldBack(why));
         }
@@ -155,7 +159,8 @@ impl Sends {
             match sends.history.record(NewMessage { message, fingerprint }).await? {
                 Recorded::New(message) => {
                     recording.part(&message.id, "record", Work::Inner, Vec::new);
-                    let message = sends.execute(message, choice, admitted, retry_until).await;
+                    let message = sends.execute(message, choice, admitted, retry_until, &mut stopwatch).await;
+                    stopwatch.stop(&sends.times);
                     begun.whole(&message.id, "send", caller, || described(&message));
                     Ok(message)
                 }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use switchboard_runtime::trace;
 use tokio::time::Instant;
 
-use super::Sends;
+use super::{Sends, stopwatch::Stopwatch};
 use crate::{message::Message, resolver::Choice};
 
 impl Sends {
@@ -38,6 +38,6 @@ impl Sends {
         };
         let config_revision = message.route.config_revision;
         let choice = Choice { config_revision, account: Arc::clone(&account), backups: Vec::new() };
-        self.execute(Arc::new(message), choice, admitted, retry_until).await;
+        self.execute(Arc::new(message), choice, admitted, retry_until, &mut Stopwatch::start()).await;
     }
 }

@@ -33,8 +33,8 @@ const TOKENS: &str = r#"{
 
 /// Settings that all processes share.
 pub(crate) struct Installation {
-    pub(crate) folder: tempfile::TempDir,
-    pub(crate) variables: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Installation {
@@ -70,7 +70,7 @@ impl Installation {
         command
     }
 
-    fn start(&self, service: &str) -> Running {
+    pub(crate) fn start(&self, service: &str) -> Running {
         Running::start(&mut self.command(&[service]))
     }
 
@@ -91,10 +91,31 @@ impl Installation {
         }
     }
 
-    /// Gives the platform default its credentials, as soon as everything that takes is there.
-    pub(crate) fn connect_default_account(&self) {
+    /// Where something listens, such as `WEBHOOK_GATEWAY__LISTEN`.
+    pub(crate) fn address(&self, key: &str) -> &str {
+        &self.variables.iter().find(|(known, _)| known == key).unwrap().1
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sets one more variable, without `SWITCHBOARD_`.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != key);
+        self.variables.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the simulated vendors, whose callbacks go to the gateway.
+    pub(crate) fn start_vendors(&self) -> Running {
+        let webhooks = format!("http://{}", self.address("WEBHOOK_GATEWAY__LISTEN"));
+        Running::start(&mut self.command(&["vendor-sim", "--webhooks", &webhooks]))
+    }
+
+    /// Gives the platform's default an account that the simulated vendor knows.
+    pub(crate) fn map_default_account(&self) {
         let account = CLOUDMSG_DEFAULT;
-        let secret = self.folder.path().join("secret");
+        let secret = self.path().join("secret");
         write(&secret, account.secret_key);
         let (id, key) = (field("service_id", account.service_id), field("access_key", account.access_key));
         let secret = field("secret_key", &secret.display().to_string());
@@ -119,15 +140,9 @@ impl Installation {
         ]);
     }
 
-    /// The `https://` address of what listens by the setting `key`.
-    pub(crate) fn url_of(&self, key: &str) -> String {
-        let (_, address) = self.variables.iter().find(|(name, _)| name == key).unwrap();
-        format!("https://{address}")
-    }
-
-    pub(crate) fn gateway(&self) -> &str {
-        let (_, address) = self.variables.iter().find(|(key, _)| key == "WEBHOOK_GATEWAY__LISTEN").unwrap();
-        address
+    /// Sends a message until one is delivered.
+    pub(crate) fn until_delivered(&self) -> Ended {
+        self.until_done(&SEND)
     }
 }
 
@@ -146,12 +161,11 @@ fn services_find_each_other_in_any_order_and_sends_go_on_without_config_service(
 
     let gateway = installation.start("webhook-gateway");
     let dispatcher = installation.start("dispatcher");
-    let webhooks = format!("http://{}", installation.gateway());
-    let _vendors = Running::start(&mut installation.command(&["vendor-sim", "--webhooks", &webhooks]));
+    let _vendors = installation.start_vendors();
     let config_service = installation.start("config-service");
 
-    installation.connect_default_account();
-    let sent = installation.until_done(&SEND);
+    installation.map_default_account();
+    let sent = installation.until_delivered();
     assert!(sent.stdout.contains("DELIVERED") && sent.stdout.contains("REPORTED"), "{}", sent.stdout);
 
     config_service.kill();

@@ -151,12 +151,16 @@ fn hex(bytes: &[u8]) -> String {
 
 fn secured(collector: &str) -> Installation {
     let mut installation = Installation::new();
-    for (key, value) in &mut installation.variables {
-        if key.ends_with("SERVICE_URL") || key.ends_with("DISPATCHER_URL") {
-            *value = value.replace("http://", "https://");
-        }
+    for (key, of) in [
+        ("DISPATCHER__CONFIG_SERVICE_URL", "CONFIG_SERVICE__LISTEN"),
+        ("WEBHOOK_GATEWAY__CONFIG_SERVICE_URL", "CONFIG_SERVICE__LISTEN"),
+        ("WEBHOOK_GATEWAY__DISPATCHER_URL", "DISPATCHER__LISTEN"),
+    ] {
+        let url = format!("https://{}", installation.address(of));
+        installation.set(key, &url);
     }
-    let file = |name: &str| installation.folder.path().join(name).display().to_string();
+    let folder = installation.path().to_owned();
+    let file = |name: &str| folder.join(name).display().to_string();
     let settings = [
         ("TLS__CERTIFICATE_FILE", file("tls.pem")),
         ("TLS__KEY_FILE", file("tls.key")),
@@ -168,13 +172,15 @@ fn secured(collector: &str) -> Installation {
         ("AUTH__JWT__ORGANIZATIONS_CLAIM", "organizations".to_owned()),
         ("TELEMETRY__OTLP_ENDPOINT", collector.to_owned()),
     ];
-    installation.variables.extend(settings.map(|(key, value)| (key.to_owned(), value)));
+    for (key, value) in settings {
+        installation.set(key, &value);
+    }
     installation
 }
 
 /// Starts it with everything that it has to say in a file.
 fn start(installation: &Installation, service: &str) -> (Running, PathBuf) {
-    let log = installation.folder.path().join(format!("{service}.log"));
+    let log = installation.path().join(format!("{service}.log"));
     let mut command = installation.command(&[service]);
     command.env("SWITCHBOARD_LOG__FORMAT", "json").env("SWITCHBOARD_LOG__FILTER", "trace");
     command.stderr(File::create(&log).unwrap());
@@ -185,14 +191,13 @@ fn start(installation: &Installation, service: &str) -> (Running, PathBuf) {
 fn a_jwt_sends_over_mutual_tls_in_one_trace_and_no_log_says_what() {
     let (collector, endpoint) = Collector::start();
     let installation = secured(&endpoint);
-    certify(installation.folder.path());
-    let jwt = issue(installation.folder.path());
+    certify(installation.path());
+    let jwt = issue(installation.path());
     assert_eq!(installation.typed(&["keys", "generate"]).code, Some(0));
 
     let mut services = ["config-service", "dispatcher", "webhook-gateway"].map(|service| start(&installation, service));
-    let webhooks = format!("http://{}", installation.gateway());
-    let _vendors = Running::start(&mut installation.command(&["vendor-sim", "--webhooks", &webhooks]));
-    installation.connect_default_account();
+    let _vendors = installation.start_vendors();
+    installation.map_default_account();
 
     let send = |organization| {
         let arguments =
@@ -220,7 +225,7 @@ fn a_jwt_sends_over_mutual_tls_in_one_trace_and_no_log_says_what() {
     let mut uncertified = send("default");
     uncertified.env_remove("SWITCHBOARD_TLS__CERTIFICATE_FILE").env_remove("SWITCHBOARD_TLS__KEY_FILE");
     uncertified.env_remove("SWITCHBOARD_TLS__CLIENT_CA_FILE");
-    uncertified.env("SWITCHBOARD_DISPATCHER_URL", installation.url_of("DISPATCHER__LISTEN"));
+    uncertified.env("SWITCHBOARD_DISPATCHER_URL", format!("https://{}", installation.address("DISPATCHER__LISTEN")));
     assert_eq!(crate::program::run(&mut uncertified).code, Some(1));
 
     let answer: serde_json::Value =

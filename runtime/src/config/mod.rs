@@ -15,6 +15,7 @@ mod settings;
 mod telemetry;
 mod tls;
 mod token_source;
+mod url_source;
 
 pub use error::ConfigError;
 pub use jwt::JwtConfig;
@@ -23,3 +24,4 @@ pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
 pub use telemetry::TelemetryConfig;
 pub use tls::{TlsConfig, WebhookTlsConfig};
 pub use token_source::TokenSource;
+pub use url_source::url;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use switchboard_config_service::sealing::KeyRing;
+use switchboard_dispatcher::SnapshotKey;
 use switchboard_runtime::{Clock as _, SystemClock, lifecycle::Lifecycle};
 
 use crate::{output, services::prepare, settings::Settings};
@@ -20,6 +21,22 @@ pub fn generate(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<()
     let made = KeyRing::generate(&file, SystemClock.now())?;
     let what = if made { "made" } else { "kept the one there is" };
     output::line(format_args!("key ring {}: {what}; back it up apart from the database", file.display()))?;
+    Ok(())
+}
+
+/// Makes the key that seals what dispatchers keep, unless there is one.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn snapshot(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<()> {
+    let usual = || settings.dispatcher.snapshot_key_file(&settings.data_dir);
+    let file = file.unwrap_or_else(usual);
+    let made = SnapshotKey::generate(&file)?;
+    let what = if made { "made" } else { "kept the one there is" };
+    output::line(format_args!(
+        "snapshot key {}: {what}; every dispatcher that shares a Redis needs it",
+        file.display()
+    ))?;
     Ok(())
 }
 

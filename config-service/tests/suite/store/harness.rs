@@ -74,6 +74,18 @@ impl Engine {
         Target::parse(Some(&self.url), self.folder.path()).unwrap()
     }
 
+    /// A place on the same engine where nothing has been made.
+    pub async fn empty(&self) -> (Target, Option<Database>) {
+        let (url, database) = match self.kind {
+            Kind::Sqlite => (format!("sqlite://{}", self.folder.path().join("empty.db").display()), None),
+            Kind::Postgres => {
+                let database = Database::create().await;
+                (database.url.clone(), Some(database))
+            }
+        };
+        (Target::parse(Some(&url), self.folder.path()).unwrap(), database)
+    }
+
     /// The same store as another replica has it.
     pub async fn replica(&self) -> Arc<dyn Store> {
         store::open(&self.target()).await.unwrap()

@@ -75,5 +75,7 @@ suite! {
         a_replica_replaces_what_it_told_and_hears_of_the_others;
     schema:
         migrating_twice_and_concurrently_is_harmless,
-        an_edited_migration_is_refused;
+        an_empty_store_is_made_once_by_many_at_once,
+        an_edited_migration_is_refused_by_who_migrates_and_by_who_serves,
+        the_schema_of_a_later_version_is_worked_on_by_this_one;
 }

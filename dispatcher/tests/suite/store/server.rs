@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use switchboard_dispatcher::store::{
-    Store,
+    Store, StoreError,
     postgres::{PoolSizes, PostgresStore},
 };
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
@@ -29,9 +29,15 @@ impl Postgres {
         PgPoolOptions::new().max_connections(4).connect(&self.url()).await.unwrap()
     }
 
-    /// The store by its own type.
+    /// The store by its own type, its schema up to date.
     pub async fn store(&self) -> PostgresStore {
-        PostgresStore::open(&self.url(), PoolSizes { writers: 2, readers: 4 }, RECONCILE_AFTER).await.unwrap()
+        PostgresStore::migrate(&self.url()).await.unwrap();
+        self.store_as(&self.url()).await.unwrap()
+    }
+
+    /// The store under another name, as it stands.
+    pub async fn store_as(&self, url: &str) -> Result<PostgresStore, StoreError> {
+        PostgresStore::open(url, PoolSizes { writers: 2, readers: 4 }, RECONCILE_AFTER).await
     }
 
     /// Runs statements as they stand.
