@@ -1,6 +1,7 @@
 //! The section `dispatcher`.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use switchboard_runtime::{
 use crate::{outbound::BreakerSettings, retention::RetentionConfig, store::postgres::PoolSizes};
 
 /// The section `dispatcher`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where gRPC listens. Default: 127.0.0.1:7001.
@@ -141,6 +142,17 @@ impl Config {
     }
 }
 
+/// Without the database URL, which may hold a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("metrics_listen", &self.metrics_listen)
+            .field("config_service_url", &self.config_service_url)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The section `dispatcher.database_pool`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -209,5 +221,17 @@ impl From<&BreakerConfig> for BreakerSettings {
             trial_calls: config.trial_calls.max(1),
             recovery: config.recovery,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_the_database_is_not_shown() {
+        let config = Config { database_url: Some("postgres://user:s3cr3t@db".to_owned()), ..Config::default() };
+        let shown = format!("{config:?}");
+        assert!(shown.contains("7001") && !shown.contains("s3cr3t"), "{shown}");
     }
 }

@@ -18,6 +18,7 @@
 //! | [`process`] | what a service gets from the process it runs in |
 //! | [`telemetry`] | logs and the metrics recorder |
 //! | [`tls`] | the one cryptographic provider, certificates and their renewal |
+//! | [`trace`] | one trace for each message, to a collector |
 //! | [`watch_client`] | keeps a cache in step with config-service |
 //! | [`wire`] | instants and durations to and from protobuf |
 
@@ -38,6 +39,7 @@ pub mod private_file;
 pub mod process;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod watch_client;
 pub mod wire;
 

@@ -32,6 +32,7 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
             config.filter
         )
     })?;
+    let filter = silent(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -40,6 +41,14 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     // An error means only that a logger is in place already.
     let _ = registry().with(filter).with(lines).try_init();
     Ok(())
+}
+
+/// Libraries that put into their logs what ours never hold. They say nothing, whatever the filter asks for.
+const INDISCREET: [&str; 1] = ["rlibphonenumber"];
+
+fn silent(filter: EnvFilter) -> EnvFilter {
+    let directives = INDISCREET.iter().filter_map(|target| format!("{target}=off").parse().ok());
+    directives.fold(filter, EnvFilter::add_directive)
 }
 
 /// The process's metrics recorder, installed by the first call and the same for every other. A handle that was made

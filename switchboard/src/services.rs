@@ -4,7 +4,14 @@ use std::pin::pin;
 
 use anyhow::Context as _;
 use switchboard_providers::Registry;
-use switchboard_runtime::{config, lifecycle::Lifecycle, process::Started, telemetry, tls};
+use switchboard_runtime::{
+    SystemClock, config,
+    lifecycle::Lifecycle,
+    process::Started,
+    telemetry,
+    tls::{self, Tls},
+    trace,
+};
 use switchboard_vendor_sim::VendorSim;
 
 use crate::{output, settings::Settings};
@@ -18,6 +25,17 @@ pub enum Service {
     Dispatcher,
     /// Takes the vendors' callbacks.
     Gateway,
+}
+
+impl Service {
+    /// What it is called in traces.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "switchboard-config-service",
+            Self::Dispatcher => "switchboard-dispatcher",
+            Self::Gateway => "switchboard-webhook-gateway",
+        }
+    }
 }
 
 /// Starts one of the services with these settings.
@@ -45,6 +63,7 @@ pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle)
 pub async fn run(service: Service, settings: &Settings) -> anyhow::Result<()> {
     prepare(settings)?;
     let lifecycle = Lifecycle::new();
+    trace(settings, service.name(), &lifecycle)?;
     until_signal(&lifecycle, start(service, settings, &lifecycle)).await.map(|_| ())
 }
 
@@ -73,6 +92,16 @@ pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
     tls::install_crypto();
     Ok(())
+}
+
+/// Begins to trace, if the settings say so.
+pub(crate) fn trace(settings: &Settings, name: &'static str, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    if settings.telemetry.otlp_endpoint.is_none() {
+        return Ok(());
+    }
+    let clock = SystemClock::shared();
+    let tls = Tls::start(&settings.tls, &clock, lifecycle)?;
+    trace::start(&settings.telemetry, name, &tls.client, &clock, lifecycle)
 }
 
 /// Runs the simulated vendors until a signal. Their callbacks go to `webhooks`, the address of a gateway.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use switchboard_providers::VendorSettings;
 use switchboard_runtime::{
     Ids, SystemClock,
-    config::{AuthConfig, ConfigError, Loader, LogConfig, TlsConfig},
+    config::{AuthConfig, ConfigError, Loader, LogConfig, TelemetryConfig, TlsConfig},
     lifecycle::Lifecycle,
     process::Process,
 };
@@ -42,6 +42,8 @@ pub struct Settings {
     pub tls: TlsConfig,
     /// `log`: what is logged, and how.
     pub log: LogConfig,
+    /// `telemetry`: traces.
+    pub telemetry: TelemetryConfig,
     /// `providers.<code>`: where the vendors are.
     pub providers: BTreeMap<String, VendorSettings>,
     /// `dispatcher`.
@@ -63,6 +65,7 @@ impl Default for Settings {
             auth: AuthConfig::default(),
             tls: TlsConfig::default(),
             log: LogConfig::default(),
+            telemetry: TelemetryConfig::default(),
             providers: BTreeMap::new(),
             dispatcher: switchboard_dispatcher::Config::default(),
             config_service: switchboard_config_service::Config::default(),

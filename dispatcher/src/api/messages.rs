@@ -14,6 +14,7 @@ use switchboard_runtime::{
     SharedClock,
     auth::{Principal, Role},
     paging::{PageToken, page_size},
+    trace,
 };
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait, metadata::MetadataMap};
@@ -23,7 +24,7 @@ use crate::{
     history::History,
     message::Message,
     prepare::{self, AdRules, Draft, Invalid},
-    send::Sends,
+    send::{Call, Sends},
 };
 
 /// `MessageService`.
@@ -55,27 +56,27 @@ impl Messages {
     }
 
     /// Sends what was prepared, or answers a repeat.
-    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Arc<Message>, Status> {
-        self.sends.send(draft.map_err(error::invalid)?, deadline).await.map_err(error::send)
+    async fn send(&self, draft: Result<Draft, Invalid>, call: Call) -> Result<Arc<Message>, Status> {
+        self.sends.send(draft.map_err(error::invalid)?, call).await.map_err(error::send)
     }
 }
 
 #[async_trait]
 impl MessageService for Messages {
     async fn send_sms(&self, request: Request<SendSmsRequest>) -> Result<Response<SendSmsResponse>, Status> {
-        let deadline = deadline(request.metadata());
+        let call = call(request.metadata());
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
         let draft = prepare::sms(convert::sms_request(request), self.rules, self.clock.now());
-        let message = self.send(draft, deadline).await?;
+        let message = self.send(draft, call).await?;
         Ok(Response::new(SendSmsResponse {
             message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
     async fn send_mms(&self, request: Request<SendMmsRequest>) -> Result<Response<SendMmsResponse>, Status> {
-        let deadline = deadline(request.metadata());
+        let call = call(request.metadata());
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
@@ -85,7 +86,7 @@ impl MessageService for Messages {
         let draft = tokio::task::spawn_blocking(move || prepare::mms(text, images, rules, now))
             .await
             .map_err(|_| Status::internal("an image could not be decoded"))?;
-        let message = self.send(draft, deadline).await?;
+        let message = self.send(draft, call).await?;
         Ok(Response::new(SendMmsResponse {
             message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
@@ -95,12 +96,12 @@ impl MessageService for Messages {
         &self,
         request: Request<SendAlimtalkRequest>,
     ) -> Result<Response<SendAlimtalkResponse>, Status> {
-        let deadline = deadline(request.metadata());
+        let call = call(request.metadata());
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
         let draft = prepare::alimtalk(convert::alimtalk_request(request));
-        let message = self.send(draft, deadline).await?;
+        let message = self.send(draft, call).await?;
         Ok(Response::new(SendAlimtalkResponse {
             message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
@@ -167,6 +168,10 @@ fn scope(organization_id: &str, filter: &switchboard_proto::dispatch::v1::Messag
     // Debug of a generated message names every field and its value: two filters read alike only if they are.
     let text = format!("{organization_id}\0{filter:?}");
     format!("messages:{}", hex::encode(digest(&SHA256, text.as_bytes())))
+}
+
+fn call(metadata: &MetadataMap) -> Call {
+    Call { deadline: deadline(metadata), caller: trace::caller(metadata) }
 }
 
 /// When the caller stops waiting: the `grpc-timeout` header (gRPC over HTTP/2, Requests).

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use switchboard_runtime::SharedClock;
+use switchboard_runtime::{
+    SharedClock,
+    trace::{self, Work},
+};
 
 use crate::{
     history::{History, HistoryError, ReportResult},
@@ -61,7 +64,11 @@ impl Reports {
             metrics::counter!("switchboard_unknown_status_words_total", "provider" => signer.provider.clone())
                 .increment(1);
         }
+        let begun = trace::begin();
         let mut result = self.history.report(update).await?;
+        begun.part(&result.message_id, "report status", Work::Answer, || {
+            vec![("provider", signer.provider.clone()), ("outcome", format!("{:?}", result.outcome))]
+        });
         self.sends.follow_up(result.fallback.take());
         count(&signer.provider, result.outcome);
         let refusal = result.spoken_for.take().map(|spoken_for| {

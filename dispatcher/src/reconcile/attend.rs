@@ -44,7 +44,7 @@ impl Reconciler {
     /// The vendor may or may not have it: only the vendor can say.
     async fn in_doubt(&self, turn: &Turn, message: Message) -> Result<(), HistoryError> {
         let Some(account) = &turn.account else { return self.give_up_if_late(&message).await };
-        match self.ask(turn, LookUp::Reference(&message.id)).await {
+        match self.ask(turn, &message.id, LookUp::Reference(&message.id)).await {
             None => self.give_up_if_late(&message).await,
             Some(reports) if reports.is_empty() => self.absent(message, account).await,
             Some(reports) => {
@@ -86,7 +86,7 @@ impl Reconciler {
     async fn unreported(&self, turn: &Turn, message: Message) -> Result<(), HistoryError> {
         let known = message.state.receipt().map(|receipt| receipt.provider_message_id.clone()).unwrap_or_default();
         let what = if known.is_empty() { LookUp::Reference(&message.id) } else { LookUp::ProviderMessageId(&known) };
-        let reports = self.ask(turn, what).await.unwrap_or_default();
+        let reports = self.ask(turn, &message.id, what).await.unwrap_or_default();
         self.apply(&message, reports).await?;
         self.give_up_if_late(&message).await
     }

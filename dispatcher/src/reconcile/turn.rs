@@ -11,6 +11,7 @@ use std::{
 
 use futures::StreamExt as _;
 use switchboard_providers::model::{LookUp, LookUpError, Report as VendorReport};
+use switchboard_runtime::trace::{self, Work};
 use tokio::time::Instant;
 
 use super::Reconciler;
@@ -47,8 +48,9 @@ impl Reconciler {
     }
 
     /// Asks the vendor about a message; `None`: it could not be asked, which says nothing about the message.
-    pub(super) async fn ask(&self, turn: &Turn, what: LookUp<'_>) -> Option<Vec<VendorReport>> {
+    pub(super) async fn ask(&self, turn: &Turn, message_id: &str, what: LookUp<'_>) -> Option<Vec<VendorReport>> {
         let account = turn.account.as_deref()?;
+        let begun = trace::begin();
         let reports = self.patiently(turn, account.lane.look_up(what, self.clock.now())).await;
         let outcome = match &reports {
             Some(reports) if reports.is_empty() => "absent",
@@ -57,6 +59,9 @@ impl Reconciler {
         };
         metrics::counter!("switchboard_look_ups_total", "provider" => account.vendor.code, "outcome" => outcome)
             .increment(1);
+        begun.part(message_id, "look up", Work::Call, || {
+            vec![("provider", account.vendor.code.to_owned()), ("outcome", outcome.to_owned())]
+        });
         reports
     }
 

@@ -20,6 +20,7 @@ mod program;
 mod quarantine;
 mod roles;
 mod rolling;
+mod secured;
 mod site;
 mod start_errors;
 mod tidiness;

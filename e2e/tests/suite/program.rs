@@ -120,6 +120,10 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Asks it to end, as an orchestrator does.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();

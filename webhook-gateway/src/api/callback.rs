@@ -5,6 +5,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use switchboard_proto::dispatch::v1::{StatusUpdate, UnreadableEvent};
 use switchboard_providers::{Vendor, WebhookEvent};
+use switchboard_runtime::trace::{self, Work};
 use tokio::time::timeout;
 
 use super::{
@@ -29,6 +30,7 @@ pub(super) async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Rejection> {
+    let begun = trace::begin();
     let Ok(_permit) = gateway.under_way.try_acquire() else {
         return Err(Rejection::Overloaded);
     };
@@ -38,9 +40,20 @@ pub(super) async fn take(
     let body = read(gateway, headers, body).await?;
     let verified = verify(gateway, vendor, headers, &body)?;
     let (updates, unreadable) = sorted(&verified, vendor.webhooks().parse(&body)?);
+    let traced: Vec<String> = if trace::is_on() {
+        updates.iter().map(|update| update.client_reference.clone()).collect()
+    } else {
+        Vec::new()
+    };
     // What cannot be read must not hold up the rest, even where it cannot be kept: the vendor comes again, and what has
     // been applied by then is a duplicate.
     let (reported, kept) = tokio::join!(gateway.reporter.report(updates), gateway.reporter.quarantine(unreadable));
+    let outcome = if reported.is_ok() { "committed" } else { "not_committed" };
+    for message_id in traced {
+        begun.part(&message_id, "callback", Work::Answer, || {
+            vec![("provider", vendor.descriptor().code.to_owned()), ("outcome", outcome.to_owned())]
+        });
+    }
     reported?;
     Ok(kept?)
 }

@@ -9,7 +9,7 @@ const ON_POSTGRES: Plan = Plan { postgres: true, ..Plan::SMALL };
 async fn a_service_that_waits_for_a_database_that_hangs_up_half_way_goes_on_waiting() {
     let mut site = Site::start(ON_POSTGRES, &[]).await;
     let wires = [site.wires.to_history.as_ref().unwrap(), site.wires.to_configuration.as_ref().unwrap()];
-    wires.map(|wire| wire.suffer(Fault::Cut));
+    wires.into_iter().for_each(|wire| wire.suffer(Fault::Cut));
     for node in site.nodes_mut() {
         node.kill();
         node.start();
