@@ -55,8 +55,7 @@ pub enum Command {
     /// Brings the databases of the settings to this version; safe to run twice, and at the same time
     Migrate,
     /// Makes or rotates the key ring that seals credentials
-    #[command(subcommand)]
-    Keys(Keys),
+    Keys(KeysGroup),
     /// Organisations
     Org(Client<org::Action>),
     /// Vendors, and the credentials of an organisation with them
@@ -91,6 +90,17 @@ pub struct VendorSim {
 }
 
 /// The key ring.
+#[derive(Args, Debug)]
+pub struct KeysGroup {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Keys,
+    /// How the answer looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What to do with the key ring.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
     /// Makes a key ring with mode 0600; one that exists is kept

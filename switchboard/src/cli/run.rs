@@ -30,8 +30,10 @@ impl Cli {
             Command::WebhookGateway => services::run(Service::Gateway, &alone()?).await,
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
             Command::Migrate => commands::migrate::run(&quiet()?).await,
-            Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
-            Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
+            Command::Keys(group) => match group.action {
+                Keys::Generate { file } => keys::generate(&quiet()?, file, group.output.output),
+                Keys::Rotate => keys::rotate(&quiet()?, group.output.output).await,
+            },
             Command::Org(group) => {
                 org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
             }
