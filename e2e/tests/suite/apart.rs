@@ -27,18 +27,19 @@ const TOKENS: &str = r#"{
     "sender": {"token": "sender-0123456789abcdef", "roles": ["SENDER"]},
     "operator": {"token": "operator-0123456789abcdef", "roles": ["OPERATOR"]},
     "superadmin": {"token": "superadmin-0123456789abcdef", "roles": ["SUPERADMIN"]},
+    "auditor": {"token": "auditor-0123456789abcdef", "roles": ["AUDITOR"]},
     "dispatcher": {"token": "dispatcher-0123456789abcdef", "roles": ["DISPATCHER"]},
     "webhook-gateway": {"token": "webhook-gateway-0123456789abcdef", "roles": ["WEBHOOK_GATEWAY"]}
 }"#;
 
 /// Settings that all processes share.
-struct Installation {
-    folder: tempfile::TempDir,
+pub(crate) struct Installation {
+    pub(crate) folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.json");
         std::fs::write(&tokens, TOKENS).unwrap();
@@ -61,7 +62,12 @@ impl Installation {
         Self { folder, variables }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Sets one setting more.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.variables.push((key.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program::command();
         for (key, value) in &self.variables {
             command.env(format!("SWITCHBOARD_{key}"), value);
@@ -70,16 +76,16 @@ impl Installation {
         command
     }
 
-    fn start(&self, service: &str) -> Running {
+    pub(crate) fn start(&self, service: &str) -> Running {
         Running::start(&mut self.command(&[service]))
     }
 
-    fn typed(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn typed(&self, arguments: &[&str]) -> Ended {
         program::run(&mut self.command(arguments))
     }
 
     /// Types it until it succeeds: what it needs may still be starting.
-    fn until_done(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn until_done(&self, arguments: &[&str]) -> Ended {
         let began = Instant::now();
         loop {
             let ended = self.typed(arguments);
@@ -97,7 +103,7 @@ impl Installation {
     }
 }
 
-fn field(key: &str, value: &str) -> String {
+pub(crate) fn field(key: &str, value: &str) -> String {
     format!("{key}={value}")
 }
 

@@ -5,7 +5,9 @@
 mod apart;
 mod arrows;
 mod demo;
+mod operator;
 mod program;
+mod rotation;
 mod start_errors;
 mod tidiness;
 mod up;
