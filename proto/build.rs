@@ -19,6 +19,15 @@ const FILES: [&str; 11] = [
     "switchboard/config/v1/config_watch_service.proto",
 ];
 
+/// Messages that carry secrets: `src/secret.rs` says how they print.
+const SECRET: [&str; 5] = [
+    ".switchboard.config.v1.CreateProviderConfigRequest",
+    ".switchboard.config.v1.UpdateProviderConfigRequest",
+    ".switchboard.config.v1.TestConnectionRequest",
+    ".switchboard.config.v1.ProviderAccount",
+    ".switchboard.config.v1.WebhookSecret",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=switchboard");
     let descriptors = protox::Compiler::new(["."])?
@@ -28,6 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .file_descriptor_set();
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".switchboard.dispatch.v1.Image.data").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".switchboard.dispatch.v1.Image.data")
+        .skip_debug(SECRET)
+        .compile_fds(descriptors)?;
     Ok(())
 }

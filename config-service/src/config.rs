@@ -22,7 +22,8 @@ pub struct Config {
     /// How often a heartbeat goes to every subscriber; three missed ones mean a dead stream. Default: 2s.
     #[serde(with = "humantime_serde")]
     pub heartbeat_interval: Duration,
-    /// How often to look for changes of other replicas when nobody wakes this one. Default: 500ms.
+    /// How often to look for changes of other replicas when nobody wakes this one; ten times as often for what they tell of
+    /// their nodes, while a caller waits for it. Default: 500ms.
     #[serde(with = "humantime_serde")]
     pub poll_interval: Duration,
     /// How long a subscriber may leave what it was sent unread or unacknowledged. Default: 60s.

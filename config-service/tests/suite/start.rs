@@ -63,6 +63,26 @@ async fn the_key_ring_file_of_before_a_rotation_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_before_a_rotation_is_refused_and_its_retired_key_is_named() {
+    let folder = folder();
+    let service = Service::start_with(config(), folder.clone()).await;
+    steps::acme_with_cloudmsg(&service).await;
+    service.stop().await;
+    let (store, backup) = (folder.path().join("config.db"), folder.path().join("backup.db"));
+    std::fs::copy(&store, &backup).unwrap();
+    let lifecycle = Lifecycle::new();
+    rotate_keys(&config(), &process(folder.path(), &lifecycle), "somebody").await.unwrap();
+    for leftover in ["config.db", "config.db-wal", "config.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(leftover));
+    }
+    std::fs::rename(&backup, &store).unwrap();
+    let why = refused(config(), folder.path()).await;
+    for word in ["config_service.key_file", "key 1 was retired at", "restore that file together with the backup"] {
+        assert!(why.contains(word), "{word}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_service_goes_on_over_a_rotation() {
     let folder = folder();
     let service = Service::start_with(config(), folder.clone()).await;
@@ -109,6 +129,17 @@ async fn a_database_address_that_is_none_or_leads_nowhere_is_named() {
     let file = format!("sqlite://{}/not-a-database", folder.path().display());
     let why = refused(with(&file), folder.path()).await;
     assert!(why.contains("not-a-database") && why.contains("not a database"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_file_that_cannot_be_made_is_named_with_its_setting() {
+    let folder = folder();
+    std::fs::write(folder.path().join("file"), "no folder").unwrap();
+    let below = format!("sqlite://{}/file/below/config.db", folder.path().display());
+    let why = refused(Config { database_url: Some(below), ..config() }, folder.path()).await;
+    for word in ["config_service.database_url", "file/below/config.db", "may write"] {
+        assert!(why.contains(word), "{word}: {why}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

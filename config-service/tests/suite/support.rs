@@ -39,7 +39,7 @@ pub type WatchClient = ConfigWatchServiceClient<AuthorizedChannel>;
 
 /// A running config-service with simulated vendors.
 pub struct Service {
-    _folder: Arc<TempDir>,
+    pub folder: Arc<TempDir>,
     pub vendors: Option<VendorSim>,
     pub lifecycle: Lifecycle,
     pub started: Started,
@@ -97,6 +97,13 @@ pub fn process(folder: &Path, lifecycle: &Lifecycle) -> Process {
     }
 }
 
+/// The Redis of the tests.
+pub fn redis() -> String {
+    const REDIS: &str = "SWITCHBOARD_TEST_REDIS_URL";
+    std::env::var(REDIS)
+        .unwrap_or_else(|_| panic!("{REDIS} is not set: run `make test`, which starts PostgreSQL and Redis"))
+}
+
 pub async fn vendors() -> VendorSim {
     let listen = ([127, 0, 0, 1], 0).into();
     let config =
@@ -138,7 +145,7 @@ impl Service {
         let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
         let process = Process { redis_url, ..process(folder.path(), &lifecycle) };
         let started = switchboard_config_service::start(config, registry, &process).await.unwrap();
-        Self { _folder: folder, vendors: None, lifecycle, started }
+        Self { folder, vendors: None, lifecycle, started }
     }
 
     fn channel(&self, caller: &str) -> AuthorizedChannel {

@@ -158,8 +158,10 @@ impl Cache {
             return entry.or_else(|| known.and_then(|slot| slot.entry));
         }
         let as_of = known.as_ref().map_or(0, |slot| slot.as_of).max(current.brought.load(Ordering::Acquire));
-        if position.revision < as_of {
-            return known.and_then(|slot| slot.entry);
+        let known = known.and_then(|slot| slot.entry);
+        let goes_back = matches!((&known, &entry), (Some(known), Some(entry)) if entry.revision < known.revision);
+        if position.revision < as_of || goes_back {
+            return known;
         }
         current.put(organization_id, Slot::new(entry.clone(), now, position.revision));
         entry

@@ -27,6 +27,7 @@ const TOKENS: &str = r#"{
     "sender": {"token": "sender-0123456789abcdef", "roles": ["SENDER"]},
     "operator": {"token": "operator-0123456789abcdef", "roles": ["OPERATOR"]},
     "superadmin": {"token": "superadmin-0123456789abcdef", "roles": ["SUPERADMIN"]},
+    "auditor": {"token": "auditor-0123456789abcdef", "roles": ["AUDITOR"]},
     "dispatcher": {"token": "dispatcher-0123456789abcdef", "roles": ["DISPATCHER"]},
     "webhook-gateway": {"token": "webhook-gateway-0123456789abcdef", "roles": ["WEBHOOK_GATEWAY"]}
 }"#;
@@ -155,7 +156,7 @@ impl Installation {
     }
 }
 
-fn field(key: &str, value: &str) -> String {
+pub(crate) fn field(key: &str, value: &str) -> String {
     format!("{key}={value}")
 }
 

@@ -62,8 +62,7 @@ pub enum Command {
     #[command(after_help = health::EXAMPLES)]
     Health(health::Health),
     /// Makes the keys that seal credentials, and rotates them
-    #[command(subcommand)]
-    Keys(Keys),
+    Keys(KeysGroup),
     /// Organisations
     Org(Client<org::Action>),
     /// Vendors, and the credentials of an organisation with them
@@ -109,6 +108,17 @@ pub enum Database {
 }
 
 /// The keys that seal credentials.
+#[derive(Args, Debug)]
+pub struct KeysGroup {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Keys,
+    /// How the answer looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What to do with the keys.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
     /// Makes a key ring with mode 0600; one that exists is kept

@@ -31,9 +31,11 @@ impl Cli {
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
             Command::Migrate { database } => commands::migrate::run(&quiet()?, database).await,
             Command::Health(health) => health.run(&quiet()?).await,
-            Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
-            Command::Keys(Keys::Snapshot { file }) => keys::snapshot(&quiet()?, file),
-            Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
+            Command::Keys(group) => match group.action {
+                Keys::Generate { file } => keys::generate(&quiet()?, file, group.output.output),
+                Keys::Snapshot { file } => keys::snapshot(&quiet()?, file, group.output.output),
+                Keys::Rotate => keys::rotate(&quiet()?, group.output.output).await,
+            },
             Command::Org(group) => {
                 org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
             }

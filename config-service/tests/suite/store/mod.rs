@@ -52,6 +52,7 @@ suite! {
     audit:
         the_chain_holds_under_concurrent_writers_of_two_replicas,
         a_change_that_is_refused_leaves_no_event_and_no_revision,
+        without_its_event_no_change_is_committed,
         events_are_found_by_organisation_actor_action_and_time,
         the_table_refuses_update_and_delete,
         verification_names_the_first_event_that_was_altered_removed_or_cut_off,
