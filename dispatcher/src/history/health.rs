@@ -113,7 +113,7 @@ mod tests {
         let check = readiness.register("history");
         let began = Instant::now();
         tokio::select! {
-            () = health.watch(|| pending(), &check, QUICK) => unreachable!("it watches for ever"),
+            () = health.watch(pending, &check, QUICK) => unreachable!("it watches for ever"),
             () = async { health.doubt(); health.is_lost().await } => {}
         }
         assert!(began.elapsed() <= QUICK + Duration::from_millis(10), "{:?}", began.elapsed());
