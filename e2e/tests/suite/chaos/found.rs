@@ -8,8 +8,9 @@ const ON_POSTGRES: Plan = Plan { postgres: true, ..Plan::SMALL };
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_waits_for_a_database_that_hangs_up_half_way_goes_on_waiting() {
     let mut site = Site::start(ON_POSTGRES, &[]).await;
-    let wires = [site.wires.to_history.as_ref().unwrap(), site.wires.to_configuration.as_ref().unwrap()];
-    wires.into_iter().for_each(|wire| wire.suffer(Fault::Cut));
+    for wire in [&site.wires.to_history, &site.wires.to_configuration] {
+        wire.as_ref().unwrap().suffer(Fault::Cut);
+    }
     for node in site.nodes_mut() {
         node.kill();
         node.start();
@@ -21,6 +22,7 @@ async fn a_service_that_waits_for_a_database_that_hangs_up_half_way_goes_on_wait
         for wire in [&site.wires.to_history, &site.wires.to_configuration] {
             wire.as_ref().unwrap().suffer(fault);
         }
+        // Some attempts at each: how many there are is up to the services' back-off.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
     for node in site.nodes_mut() {
