@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::Lifecycle;
 
@@ -25,16 +26,9 @@ impl Outbox {
     /// Starts the task that hands on; it ends last of all in the process.
     pub(super) fn start(exporter: opentelemetry_otlp::SpanExporter, lifecycle: &Lifecycle) -> Self {
         let (queue, spans) = mpsc::channel(QUEUE);
-        let stopped = lifecycle.stopped();
+        let courier = Courier { exporter, spans, stopped: lifecycle.stopped() };
         lifecycle.spawn_attendant("traces", async move {
-            let mut courier = Courier { exporter, spans };
-            tokio::select! {
-                () = courier.run() => {}
-                () = stopped.cancelled() => {
-                    // An error means that the collector is too slow for a process that ends.
-                    let _ = tokio::time::timeout(LAST, courier.rest()).await;
-                }
-            }
+            courier.run().await;
             Ok(())
         });
         Self { queue }
@@ -50,31 +44,38 @@ impl Outbox {
 struct Courier {
     exporter: opentelemetry_otlp::SpanExporter,
     spans: Receiver<SpanData>,
+    stopped: CancellationToken,
 }
 
 impl Courier {
-    async fn run(&mut self) {
+    async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
-        while self.spans.recv_many(&mut batch, BATCH).await > 0 {
-            if batch.len() < BATCH {
-                tokio::time::sleep(GATHER).await;
-                while batch.len() < BATCH
-                    && let Ok(span) = self.spans.try_recv()
-                {
-                    batch.push(span);
+        loop {
+            tokio::select! {
+                () = self.stopped.cancelled() => {}
+                _ = self.spans.recv_many(&mut batch, BATCH) => tokio::select! {
+                    () = self.stopped.cancelled() => {}
+                    () = tokio::time::sleep(GATHER), if batch.len() < BATCH => {}
+                    () = std::future::ready(()), if batch.len() >= BATCH => {}
+                },
+            }
+            // What is on its way when the process ends is handed on, but not waited for without end.
+            let last = async {
+                self.stopped.cancelled().await;
+                tokio::time::sleep(LAST).await;
+            };
+            while let Ok(span) = self.spans.try_recv() {
+                batch.push(span);
+            }
+            if !batch.is_empty() {
+                tokio::select! {
+                    () = self.hand_on(std::mem::take(&mut batch)) => {}
+                    () = last => {}
                 }
             }
-            self.hand_on(std::mem::take(&mut batch)).await;
-        }
-    }
-
-    async fn rest(&mut self) {
-        let mut batch = Vec::new();
-        while let Ok(span) = self.spans.try_recv() {
-            batch.push(span);
-        }
-        if !batch.is_empty() {
-            self.hand_on(batch).await;
+            if self.stopped.is_cancelled() {
+                return;
+            }
         }
     }
 
