@@ -1,15 +1,15 @@
 # What is done by hand, each in one word. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt demo up bench staging
+.PHONY: help test lint fmt demo up bench chaos fuzz staging contract
 
 help: ## lists this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-test: ## everything: format, lints, contract, unit, conformance on both engines, end to end
+test: ## everything: format, lints, contract, deploy/, unit, conformance on both engines, end to end
 	@scripts/test.sh
 
-lint: ## format, clippy and the contract only
+lint: ## format, clippy, the contract and deploy/ only
 	@scripts/lint.sh
 
 fmt: ## formats every crate
@@ -24,5 +24,14 @@ up: ## everything in one process, with simulated vendors and demo organisations
 bench: ## ours and the reference programs side by side
 	cargo run --release --locked -p switchboard-bench -- compare
 
+chaos: ## load while everything fails, then the books are checked; SEED=7 DURATION=10m, both optional
+	@scripts/chaos.sh "$(SEED)" "$(DURATION)"
+
+fuzz: ## long runs of what strangers may send, FUZZ_SECONDS (60) for each target
+	@scripts/fuzz.sh
+
 staging: ## the vendors' staging systems, with real messages (CONTRIBUTING.md names the variables)
 	cargo test --locked -p switchboard-providers --features staging --test staging -- --nocapture --test-threads=1
+
+contract: ## at a release: keeps the contract as it is now, against which later ones are checked
+	npx --yes @bufbuild/buf@1.75.0 build proto --exclude-source-info --output proto/released.binpb

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Throw-away PostgreSQL and Redis on free ports, in a temporary folder; sourced, not run.
 #
 # start_services exports SWITCHBOARD_TEST_POSTGRES_URL and SWITCHBOARD_TEST_REDIS_URL; stop_services ends what was started
@@ -40,7 +41,7 @@ start_services() {
     [ "$(id -u)" -ne 0 ] || chown "$postgres_user" "$services/pg"
     (
         # Whoever runs this may stand in a folder that the other user may not enter.
-        cd "$services"
+        cd "$services" || exit
         as_postgres "$programs/initdb" -D "$services/pg/data" -U postgres --auth=trust -E UTF8 --locale=C.UTF-8 \
             --no-sync >"$services/initdb.log" 2>&1 || { cat "$services/initdb.log" >&2; exit 1; }
         port=$(free_port)

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use switchboard_proto::{
     FILE_DESCRIPTOR_SET,
     config::v1::{
@@ -13,8 +14,10 @@ use switchboard_providers::Registry;
 use switchboard_runtime::{
     auth::{AuthLayer, Gatekeeper},
     bind::bind,
-    grpc::GrpcServer,
-    http::{self, Readiness},
+    dependency::{Dependency, Unreached},
+    error::Reason,
+    grpc::{GrpcServer, LateRoutes},
+    http::{self, Check, Readiness},
     process::{Process, Started},
     telemetry,
     tls::Tls,
@@ -24,14 +27,16 @@ use tonic::service::Routes as GrpcRoutes;
 use crate::{
     Config,
     api::{Admin, Watch, policy::policy},
-    audit::{Denials, Draft, OK, Trail},
+    audit::{Denials, Draft, LateDenials, OK, Trail},
     connection_test::Tester,
     organizations::Organizations,
     provider_configs::ProviderConfigs,
     routing::Routes,
     sealing::{self, Keys, Rotation},
-    store::{self, Establishment, Store, Target},
-    watch::{Hub, Nodes, Opener, Polling, Propagation, RedisWake, Reports, Retention, Wake, WatchTimes},
+    store::{self, Establishment, Store, StoreError, Target},
+    watch::{
+        Hub, LagGauges, NodeKind, Nodes, Opener, Polling, Propagation, RedisWake, Reports, Retention, Wake, WatchTimes,
+    },
 };
 
 /// Largest request: credentials of every field at its longest, and some room.
@@ -39,13 +44,18 @@ const LARGEST_REQUEST: usize = 256 * 1024;
 /// How much more often than for changes one looks for what other replicas have told, while somebody waits for it.
 const LOOKS: u32 = 10;
 
-/// Starts config-service: ports are bound, the store is open, and its tasks run in the process's lifecycle.
+/// Starts config-service: ports are bound, its tasks run in the process's lifecycle, and the store is open or, where its
+/// server is not there yet, waited for.
 ///
 /// # Errors
 ///
 /// One sentence that names the setting and the remedy.
-pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
-    let Process { lifecycle, clock, ids, .. } = process;
+pub async fn start(mut config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    config.read_files()?;
+    let Process { lifecycle, clock, .. } = process;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
+    existing_counters();
     let readiness = Readiness::new();
     let gatekeeper = Gatekeeper::start(&process.auth, clock, &readiness, lifecycle).await?;
     let tls = Tls::start(&process.tls, clock, lifecycle)?;
@@ -56,9 +66,52 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
-    let store = store::open(&target).await?;
-    establish(store.as_ref(), &keys, process).await?;
+    let wake: Arc<dyn Wake> = match &process.redis_url {
+        Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
+        None => Arc::new(Polling::default()),
+    };
+    let check = readiness.register("configuration store");
+    let (services, denials) = (LateRoutes::new(Reason::ConfigUnavailable, NOT_THERE), Arc::new(LateDenials::default()));
+    let server = GrpcServer::new("config-service")
+        .with_reflection(FILE_DESCRIPTOR_SET)
+        .with_tls(tls.server)
+        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy()).with_observer(denials.clone()));
+    let serving = server.serve(listener, services.routes(), readiness.clone(), lifecycle.clone());
+    lifecycle.spawn("config-service gRPC", serving);
+    http::start(metrics_listener, readiness, metrics, lifecycle);
 
+    let database = Dependency::new("the configuration store's database", check.clone());
+    let (reaching, process) = (database.clone(), process.clone());
+    let opening = async move {
+        let store = reaching.reach(|| open(target.clone(), keys.clone(), process.clone()).boxed()).await?;
+        let is_shared = matches!(target, Target::Postgres(_));
+        let parts = Parts { store, is_shared, keys, wake, check, registry, denials };
+        services.fill(begin(parts, &reaching, &config, &process).await?);
+        Ok(())
+    };
+    database.open(lifecycle, opening).await?;
+    Ok(started)
+}
+
+/// What callers hear until the store is open.
+const NOT_THERE: &str = "the configuration store is not there yet";
+
+/// What the services are made of, once the store is open.
+struct Parts {
+    store: Arc<dyn Store>,
+    /// Whether other replicas use the same store.
+    is_shared: bool,
+    keys: Keys,
+    wake: Arc<dyn Wake>,
+    check: Check,
+    registry: Registry,
+    denials: Arc<LateDenials>,
+}
+
+/// Begins everything that works on the store.
+async fn begin(parts: Parts, database: &Dependency, config: &Config, process: &Process) -> anyhow::Result<GrpcRoutes> {
+    let Parts { store, is_shared, keys, wake, check, registry, denials: early_denials } = parts;
+    let Process { lifecycle, clock, ids, .. } = process;
     let nodes = Nodes::new(Arc::clone(clock));
     let replica = ids.next(clock.now());
     let times = WatchTimes {
@@ -68,15 +121,16 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         queue: config.subscriber_queue,
     };
     let opener = Opener::new(keys.clone(), registry.clone());
-    let wake: Arc<dyn Wake> = match &process.redis_url {
-        Some(url) => Arc::new(RedisWake::start(url, &keys.ring().fingerprint(), lifecycle)?),
-        None => Arc::new(Polling::default()),
+    let hub = || {
+        let (store, opener, wake) = (Arc::clone(&store), opener.clone(), Arc::clone(&wake));
+        let hub = Hub::new(store, opener, wake, times, Arc::clone(clock), ids.clone());
+        async { hub.await.map_err(unreached) }.boxed()
     };
-    let hub = Hub::new(Arc::clone(&store), opener, Arc::clone(&wake), times, Arc::clone(clock), ids.clone()).await?;
-    hub.start(readiness.register("configuration store"), lifecycle);
+    let hub = database.reach(hub).await?;
+    hub.start(check, lifecycle);
     let retention = Retention { keep: config.change_retention, store: Arc::clone(&store), clock: Arc::clone(clock) };
     retention.start(lifecycle);
-    if matches!(target, Target::Postgres(_)) {
+    if is_shared {
         // A file has one replica: there is nobody to tell.
         let reports = Reports {
             nodes: nodes.clone(),
@@ -118,16 +172,42 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
         clock: Arc::clone(clock),
         lifecycle: lifecycle.clone(),
     };
+    LagGauges { hub: hub.clone(), nodes: nodes.clone() }.start(lifecycle);
     let watch = Watch { hub, nodes, denials: denials.clone(), clock: Arc::clone(clock), lifecycle: lifecycle.clone() };
-    let routes = GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST));
-    let server = GrpcServer::new("config-service")
-        .with_reflection(FILE_DESCRIPTOR_SET)
-        .with_tls(tls.server)
-        .with_auth(AuthLayer::new(Arc::new(gatekeeper), policy()).with_observer(Arc::new(denials)));
-    lifecycle.spawn("config-service gRPC", server.serve(listener, routes, readiness.clone(), lifecycle.clone()));
-    http::start(metrics_listener, readiness, telemetry::metrics()?, lifecycle);
-    Ok(started)
+    early_denials.hand_to(denials);
+    Ok(GrpcRoutes::new(ConfigAdminServiceServer::new(admin).max_decoding_message_size(LARGEST_REQUEST))
+        .add_service(ConfigWatchServiceServer::new(watch).max_decoding_message_size(LARGEST_REQUEST)))
+}
+
+/// Opens the store and makes sure that it is the one of this key ring.
+async fn open(target: Target, keys: Keys, process: Process) -> Result<Arc<dyn Store>, Unreached> {
+    let store = store::open(&target).await.map_err(|error| {
+        let may_pass = matches!(target, Target::Postgres(_)) && error.may_pass();
+        if may_pass { Unreached::Absent(error.into()) } else { Unreached::Wrong(error.into()) }
+    })?;
+    match establish(store.as_ref(), &keys, &process).await {
+        Ok(()) => Ok(store),
+        Err(why) => Err(unreached(why)),
+    }
+}
+
+fn unreached(why: impl Into<anyhow::Error>) -> Unreached {
+    let why = why.into();
+    match why.downcast_ref::<StoreError>() {
+        Some(error) if error.is_unavailable() => Unreached::Absent(why),
+        _ => Unreached::Wrong(why),
+    }
+}
+
+/// Counters whose first step somebody must see are there before it.
+fn existing_counters() {
+    for name in ["switchboard_config_audit_lost_total", "switchboard_config_unsealable_total"] {
+        metrics::counter!(name).increment(0);
+    }
+    metrics::counter!("switchboard_redis_fallbacks_total", "use" => "wake").increment(0);
+    for kind in [NodeKind::Dispatcher, NodeKind::WebhookGateway] {
+        metrics::counter!("switchboard_config_nacks_total", "node_kind" => kind.as_str()).increment(0);
+    }
 }
 
 /// Brings the schema of the store up to date. Safe to run twice and concurrently.
@@ -136,6 +216,8 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
 ///
 /// One sentence that names the store and what is wrong with it.
 pub async fn migrate(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
+    let mut config = config.clone();
+    config.read_files()?;
     let target = Target::parse(config.database_url.as_deref(), data_dir)?;
     store::migrate(&target).await?;
     Ok(())
@@ -148,6 +230,8 @@ pub async fn migrate(config: &Config, data_dir: &Path) -> anyhow::Result<()> {
 ///
 /// One sentence; running it again goes on where it stopped.
 pub async fn rotate_keys(config: &Config, process: &Process, actor: &str) -> anyhow::Result<Rotation> {
+    let mut config = config.clone();
+    config.read_files()?;
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir)?;
     let store = store::open(&target).await?;
     let event = system_event(process, actor, "RotateKeys");

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use switchboard_runtime::config::Listen;
+use switchboard_runtime::config::{self, ConfigError, Listen};
 
 /// The section `config_service`.
 #[derive(Clone, Deserialize)]
@@ -15,12 +15,15 @@ pub struct Config {
     pub metrics_listen: Listen,
     /// `sqlite://path` or `postgres://…`. Default: `config.db` under `data_dir`.
     pub database_url: Option<String>,
+    /// A file with nothing but that address, mode 0600, since it may hold a password. Default: none.
+    pub database_url_file: Option<PathBuf>,
     /// The key ring that seals credentials, mode 0600. Default: `keys.json` under `data_dir`.
     pub key_file: Option<PathBuf>,
     /// How often a heartbeat goes to every subscriber; three missed ones mean a dead stream. Default: 2s.
     #[serde(with = "humantime_serde")]
     pub heartbeat_interval: Duration,
-    /// How often to look for changes of other replicas when nobody wakes this one. Default: 500ms.
+    /// How often to look for changes of other replicas when nobody wakes this one; ten times as often for what they tell of
+    /// their nodes, while a caller waits for it. Default: 500ms.
     #[serde(with = "humantime_serde")]
     pub poll_interval: Duration,
     /// How long a subscriber may leave what it was sent unread or unacknowledged. Default: 60s.
@@ -45,6 +48,7 @@ impl Default for Config {
             listen: Listen::local(7002),
             metrics_listen: Listen::local(7005),
             database_url: None,
+            database_url_file: None,
             key_file: None,
             heartbeat_interval: Duration::from_secs(2),
             poll_interval: Duration::from_millis(500),
@@ -58,6 +62,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Reads the files that hold what may also stand in the settings themselves.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn read_files(&mut self) -> Result<(), ConfigError> {
+        let file = self.database_url_file.take();
+        self.database_url = config::url("config_service.database_url", self.database_url.as_deref(), file.as_deref())?;
+        Ok(())
+    }
+
     /// Where the key ring is.
     pub fn key_file(&self, data_dir: &std::path::Path) -> PathBuf {
         self.key_file.clone().unwrap_or_else(|| data_dir.join("keys.json"))

@@ -1,18 +1,22 @@
 //! The section `dispatcher`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use switchboard_runtime::{
-    config::{Listen, de},
+    config::{self, ConfigError, Listen, de},
     watch_client::WatchSettings,
 };
 
 use crate::{outbound::BreakerSettings, retention::RetentionConfig, store::postgres::PoolSizes};
 
 /// The section `dispatcher`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where gRPC listens. Default: 127.0.0.1:7001.
@@ -21,6 +25,8 @@ pub struct Config {
     pub metrics_listen: Listen,
     /// `sqlite://path` or `postgres://…`. Default: `dispatcher.db` under `data_dir`.
     pub database_url: Option<String>,
+    /// A file with nothing but that address, mode 0600, since it may hold a password. Default: none.
+    pub database_url_file: Option<PathBuf>,
     /// Connections to a PostgreSQL.
     pub database_pool: DatabasePool,
     /// How long what is kept.
@@ -42,8 +48,16 @@ pub struct Config {
     /// How long the last known mappings serve when config-service cannot be reached. Default: 24h.
     #[serde(with = "humantime_serde")]
     pub max_stale: Duration,
+    /// The key that seals the last known mappings, which are kept for a start without config-service: in Redis where
+    /// `redis_url` is set, else under `data_dir`. Mode 0600; made by `switchboard keys snapshot`. Default: `snapshot.key`
+    /// under `data_dir`; where that is not, nothing is kept.
+    pub snapshot_key_file: Option<PathBuf>,
     /// Refuse organisations that config-service does not know, instead of serving them by the default. Default: false.
     pub require_known_organization: bool,
+    /// How long a send waits for its record in a PostgreSQL that has fallen silent before it is refused; one that is slow,
+    /// but answers, is waited for. Default: 800ms.
+    #[serde(with = "humantime_serde")]
+    pub record_timeout: Duration,
     /// How long a vendor call may take; then its outcome is in doubt. Default: 10s.
     #[serde(with = "humantime_serde")]
     pub send_timeout: Duration,
@@ -75,12 +89,25 @@ pub struct Config {
     pub result_horizon: Duration,
 }
 
+impl Config {
+    /// Reads the files that hold what may also stand in the settings themselves.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn read_files(&mut self) -> Result<(), ConfigError> {
+        let file = self.database_url_file.take();
+        self.database_url = config::url("dispatcher.database_url", self.database_url.as_deref(), file.as_deref())?;
+        Ok(())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Listen::local(7001),
             metrics_listen: Listen::local(7004),
             database_url: None,
+            database_url_file: None,
             database_pool: DatabasePool::default(),
             retention: RetentionConfig::default(),
             config_service_url: "http://127.0.0.1:7002".to_owned(),
@@ -90,7 +117,9 @@ impl Default for Config {
             watch: WatchSettings::default(),
             cache_ttl: Duration::from_secs(30),
             max_stale: Duration::from_secs(24 * 3600),
+            snapshot_key_file: None,
             require_known_organization: false,
+            record_timeout: Duration::from_millis(800),
             send_timeout: Duration::from_secs(10),
             account_concurrency: 256,
             account_queue: 1024,
@@ -103,6 +132,24 @@ impl Default for Config {
             absence_margin: Duration::from_secs(10),
             result_horizon: Duration::from_secs(24 * 3600),
         }
+    }
+}
+
+impl Config {
+    /// Where the key is that seals the kept mappings.
+    pub fn snapshot_key_file(&self, data_dir: &Path) -> PathBuf {
+        self.snapshot_key_file.clone().unwrap_or_else(|| data_dir.join("snapshot.key"))
+    }
+}
+
+/// Without the database URL, which may hold a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("metrics_listen", &self.metrics_listen)
+            .field("config_service_url", &self.config_service_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,12 +181,12 @@ impl From<DatabasePool> for PoolSizes {
 pub struct BreakerConfig {
     /// Share of calls that fail by the vendor's fault within the window, above 0 and at most 1. Default: 0.5.
     pub failure_rate: f64,
-    /// The window. Default: 30s.
+    /// The window, from 1s to a day. Default: 30s.
     #[serde(with = "humantime_serde")]
     pub window: Duration,
     /// Calls within the window before the rate says anything. Default: 20.
     pub least_calls: u32,
-    /// How long the account is left alone first. Default: 5s.
+    /// How long the account is left alone first, from 1s to a day. Default: 5s.
     #[serde(with = "humantime_serde")]
     pub pause: Duration,
     /// Calls at once that try it after the pause. Default: 2.
@@ -162,15 +209,29 @@ impl Default for BreakerConfig {
     }
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 impl From<&BreakerConfig> for BreakerSettings {
     fn from(config: &BreakerConfig) -> Self {
         Self {
             failure_rate: config.failure_rate.clamp(0.01, 1.0),
-            window: config.window.max(Duration::from_secs(1)),
+            window: config.window.clamp(Duration::from_secs(1), DAY),
             least_calls: config.least_calls,
-            pause: config.pause,
+            pause: config.pause.clamp(Duration::from_secs(1), DAY),
             trial_calls: config.trial_calls.max(1),
             recovery: config.recovery,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_the_database_is_not_shown() {
+        let config = Config { database_url: Some("postgres://user:s3cr3t@db".to_owned()), ..Config::default() };
+        let shown = format!("{config:?}");
+        assert!(shown.contains("7001") && !shown.contains("s3cr3t"), "{shown}");
     }
 }

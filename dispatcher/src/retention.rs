@@ -1,5 +1,5 @@
 //! Forgets by itself what need not be kept any longer: texts and images first, whole messages later, request ids that
-//! nobody repeats any more, reports that will not meet their message.
+//! nobody repeats any more, reports that will not meet their message, events that nobody has replayed.
 //!
 //! In small batches with pauses between them, so that sends do not feel it.
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use switchboard_runtime::{Lifecycle, SharedClock};
 
-use crate::store::{Forgotten, Store, Terms};
+use crate::store::{Forgotten, Store, StoreError, Terms};
 
 /// The section `dispatcher.retention`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -27,13 +27,22 @@ pub struct RetentionConfig {
     /// How long a report waits for a message that is not known yet. Default: 3 days.
     #[serde(with = "humantime_serde")]
     pub parking_horizon: Duration,
+    /// How long an event of a callback that cannot be read is kept for replaying. Default: 30 days.
+    #[serde(with = "humantime_serde")]
+    pub quarantine_horizon: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { body_after: 90 * DAY, drop_after: 3 * 365 * DAY, request_id_horizon: 7 * DAY, parking_horizon: 3 * DAY }
+        Self {
+            body_after: 90 * DAY,
+            drop_after: 3 * 365 * DAY,
+            request_id_horizon: 7 * DAY,
+            parking_horizon: 3 * DAY,
+            quarantine_horizon: 30 * DAY,
+        }
     }
 }
 
@@ -69,6 +78,7 @@ impl RetentionConfig {
             messages: before(self.drop_after),
             request_ids: before(self.request_id_horizon),
             parked: before(self.parking_horizon),
+            quarantined: before(self.quarantine_horizon),
         }
     }
 }
@@ -77,6 +87,8 @@ impl RetentionConfig {
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Between two batches of one round.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long one batch may take: a connection that has fallen silent stays so.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Rows of each kind in one batch.
 const BATCH: u32 = 500;
 
@@ -103,29 +115,30 @@ impl Retention {
     }
 
     async fn run(&self) {
-        let mut ticks = tokio::time::interval(INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             while self.round().await.filled(BATCH) {
                 tokio::time::sleep(PAUSE).await;
             }
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
     /// Forgets one batch of each kind.
     pub async fn round(&self) -> Forgotten {
         let now = self.clock.now();
-        match self.store.tidy(now, &self.config.terms(now), BATCH).await {
-            Ok(forgotten) => {
+        let terms = self.config.terms(now);
+        match tokio::time::timeout(PATIENCE, self.store.tidy(now, &terms, BATCH)).await {
+            Ok(Ok(forgotten)) => {
                 count(&forgotten);
-                forgotten
+                return forgotten;
             }
-            Err(error) => {
+            Ok(Err(StoreError::NotOpen)) => {}
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "what need not be kept could not be forgotten; it will be tried again");
-                Forgotten::default()
             }
+            Err(_) => tracing::warn!("what need not be kept is not forgotten: the history does not answer"),
         }
+        Forgotten::default()
     }
 }
 
@@ -136,12 +149,16 @@ fn count(forgotten: &Forgotten) {
         ("month", forgotten.months),
         ("request_id", forgotten.request_ids),
         ("parked_report", forgotten.parked),
+        ("quarantined_event", forgotten.quarantined),
     ];
     for (kind, rows) in kinds {
         metrics::counter!("switchboard_retention_forgotten_total", "kind" => kind).increment(rows);
     }
     if forgotten.parked > 0 {
         tracing::warn!(reports = forgotten.parked, "reports were parked for too long: no message of ours was meant");
+    }
+    if forgotten.quarantined > 0 {
+        tracing::warn!(events = forgotten.quarantined, "quarantined events were never replayed, and are forgotten");
     }
 }
 

@@ -1,6 +1,8 @@
 //! The contract between Switchboard and its callers, and between its services: the code generated from the `.proto`
 //! files beside this crate. Those files are where it is documented.
 
+mod secret;
+
 /// What both contracts share.
 pub mod common {
     /// `switchboard.common.v1`.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     credentials::{Credentials, CredentialsError, Form, Localized},
-    model::{Alimtalk, Channel, Failure, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
+    model::{Alimtalk, Channel, Failure, FailureCode, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
     webhook::WebhookFormat,
 };
 
@@ -26,6 +26,17 @@ pub struct Descriptor {
     pub recovery: Recovery,
     /// Whether it sends the text in place of a failed Alimtalk itself.
     pub sends_fallback: bool,
+    /// Its feed of what has changed, if it has one: [`MessageProvider::results`].
+    pub results_feed: Option<ResultsFeed>,
+}
+
+/// A vendor's feed of what has changed: many messages by one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResultsFeed {
+    /// How far it runs behind: what has changed since is not in it yet.
+    pub behind: Duration,
+    /// Longest span of time that one call may ask for.
+    pub window: Duration,
 }
 
 /// How a send in doubt is cleared up.
@@ -89,6 +100,40 @@ pub trait MessageProvider: Send + Sync {
     ///
     /// When the vendor could not be asked; that says nothing about the message.
     async fn look_up(&self, what: LookUp<'_>, at: DateTime<Utc>) -> Result<Vec<Report>, LookUpError>;
+
+    /// Asks the vendor for a page of everything that has changed in a span of time, each message as it stands now. For
+    /// vendors with a [`Descriptor::results_feed`]; the others have nothing to say here.
+    ///
+    /// # Errors
+    ///
+    /// When the vendor could not be asked; that says nothing about any message.
+    async fn results(&self, span: ResultsSpan<'_>, at: DateTime<Utc>) -> Result<ResultsPage, LookUpError> {
+        let _ = (span, at);
+        let failure = Failure::new(FailureCode::Unknown, "", "this vendor has no feed of results", false);
+        Err(LookUpError { failure, retry_after: None })
+    }
+}
+
+/// What to ask a feed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResultsSpan<'a> {
+    /// Changed at or after, by the vendor's clock.
+    pub from: DateTime<Utc>,
+    /// Changed before or at; not longer after `from` than the feed's window.
+    pub until: DateTime<Utc>,
+    /// Where the page before ended; empty: the first page.
+    pub cursor: &'a str,
+}
+
+/// A page of a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResultsPage {
+    /// Messages of the account that have changed.
+    pub reports: Vec<Report>,
+    /// Items that could not be read: whoever is looked for may be among them.
+    pub unreadable: usize,
+    /// For the next page; empty when this was the last.
+    pub next_cursor: String,
 }
 
 /// What a vendor says about an account whose credentials are good.

@@ -38,6 +38,10 @@ pub trait WebhookFormat: Send + Sync {
     ///
     /// [`WebhookError::Malformed`] when the body as a whole cannot be read.
     fn parse(&self, body: &[u8]) -> Result<Vec<WebhookEvent>, WebhookError>;
+
+    /// Reads one element of a verified body as [`WebhookFormat::parse`] reads it there: for one that could not be read
+    /// when it came, and was set aside as [`WebhookEvent::Malformed`]. Its index is 0.
+    fn parse_element(&self, raw: &str) -> WebhookEvent;
 }
 
 /// One element of a callback.

@@ -42,6 +42,8 @@ impl Door {
     /// Lets in whoever comes to `listener`; with `tls`, only over TLS. `server` is for logs and metrics.
     #[must_use]
     pub fn new(server: &'static str, listener: TcpListener, tls: Option<ServerTls>) -> Self {
+        // There before it first counts, so that its first step is seen.
+        metrics::counter!("switchboard_accept_errors_total", "server" => server).increment(0);
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         Self { listener, tls, server, places, handshakes: FuturesUnordered::new(), greeting: GREETING }
     }

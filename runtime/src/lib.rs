@@ -7,6 +7,7 @@
 //! | [`bind`] | listening sockets whose errors name the setting and the remedy |
 //! | [`clock`] | the time as an argument |
 //! | [`config`] | layered settings (file, environment, flags) whose errors name key and place |
+//! | [`dependency`] | what a service waits for without being down: its database |
 //! | [`error`] | the documented error reasons, and statuses with their details |
 //! | [`grpc`] | the gRPC server and client every service shares |
 //! | [`http`] | HTTP servers with limits; the operational one: `/healthz`, `/readyz`, `/metrics` |
@@ -17,6 +18,7 @@
 //! | [`process`] | what a service gets from the process it runs in |
 //! | [`telemetry`] | logs and the metrics recorder |
 //! | [`tls`] | the one cryptographic provider, certificates and their renewal |
+//! | [`trace`] | one trace for each message, to a collector |
 //! | [`watch_client`] | keeps a cache in step with config-service |
 //! | [`wire`] | instants and durations to and from protobuf |
 
@@ -26,6 +28,7 @@ pub mod bind;
 mod changes;
 pub mod clock;
 pub mod config;
+pub mod dependency;
 pub mod error;
 pub mod grpc;
 pub mod http;
@@ -36,6 +39,7 @@ pub mod private_file;
 pub mod process;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod watch_client;
 pub mod wire;
 

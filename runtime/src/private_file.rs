@@ -1,6 +1,7 @@
 //! Files that only their owner may read: tokens, key rings.
 //!
-//! A file that others can read is refused rather than repaired: whoever could read it may have done so.
+//! A file that others can read is refused rather than repaired: whoever could read it may have done so. One owned by root
+//! may be readable by its group: so an orchestrator hands a secret to a process that is not root.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+/// The user who may read everything anyway.
+const ROOT: u32 = 0;
 
 /// Why a private file cannot be used.
 #[derive(Debug, Error)]
@@ -46,7 +50,8 @@ pub enum PrivateFileError {
 /// The whole content of a file that only its owner may read, wiped from memory when dropped.
 ///
 /// # Errors
-/// [`PrivateFileError::Unreadable`], or [`PrivateFileError::Exposed`] when `mode & 0o077 != 0`.
+/// [`PrivateFileError::Unreadable`], or [`PrivateFileError::Exposed`] when its group or others may read or write it, but for
+/// the group of a file of root.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     read_unless(path, 0o077)
 }
@@ -65,7 +70,7 @@ fn read_unless(path: &Path, exposed: u32) -> Result<Zeroizing<Vec<u8>>, PrivateF
     // The mode of what was opened, not of what the path names by now.
     let metadata = file.metadata().map_err(unreadable)?;
     let mode = metadata.mode() & 0o777;
-    if mode & exposed != 0 {
+    if is_exposed(mode, exposed, metadata.uid()) {
         return Err(PrivateFileError::Exposed { path: path.to_owned(), mode });
     }
     // Room for all of it at once: a vector that grows leaves copies behind.
@@ -73,6 +78,12 @@ fn read_unless(path: &Path, exposed: u32) -> Result<Zeroizing<Vec<u8>>, PrivateF
     let mut content = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
     file.read_to_end(&mut content).map_err(unreadable)?;
     Ok(content)
+}
+
+/// Whether a mode has a bit of `exposed`, other than the one that a file of root may have.
+fn is_exposed(mode: u32, exposed: u32, owner: u32) -> bool {
+    let may_read = if owner == ROOT { 0o040 } else { 0 };
+    mode & exposed & !may_read != 0
 }
 
 /// Makes a file of mode 0600 with this content, whole or not at all, and keeps one that exists already (also one that
@@ -85,10 +96,7 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, PrivateFileError> {
 }
 
 fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if path.exists() {
         return Ok(false);
@@ -105,6 +113,34 @@ fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
     std::fs::remove_file(&draft)?;
     File::open(folder)?.sync_all()?;
     written
+}
+
+/// Puts a file of mode 0600 with this content in the place of what is there, whole or not at all. Missing folders are made
+/// with mode 0700.
+///
+/// # Errors
+/// [`PrivateFileError::Unwritable`].
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), PrivateFileError> {
+    replace_whole(path, content).map_err(|source| PrivateFileError::Unwritable { path: path.to_owned(), source })
+}
+
+fn replace_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let draft = draft_beside(path)?;
+    let replaced = write_draft(&draft, content).and_then(|()| std::fs::rename(&draft, path));
+    if replaced.is_err() {
+        std::fs::remove_file(&draft)?;
+    }
+    File::open(folder)?.sync_all()?;
+    replaced
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn draft_beside(path: &Path) -> io::Result<PathBuf> {
@@ -151,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_file_is_private_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        replace(&path, b"first").unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!(read(&path).unwrap().as_slice(), b"second");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "the drafts are gone");
+        std::fs::create_dir(folder.path().join("a-folder")).unwrap();
+        assert!(replace(&folder.path().join("a-folder"), b"third").is_err());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2, "the draft is gone");
+    }
+
+    #[test]
     fn of_many_who_create_at_once_one_wins_and_all_read_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
@@ -169,11 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn only_the_group_of_a_file_of_root_may_read_it() {
+        let exposed = |mode, owner| is_exposed(mode, 0o077, owner);
+        assert!(!exposed(0o600, 1000) && !exposed(0o400, ROOT) && !exposed(0o440, ROOT));
+        assert!(exposed(0o440, 1000), "the group of a user");
+        for mode in [0o460, 0o444, 0o644, 0o602] {
+            assert!(exposed(mode, ROOT), "{mode:o}");
+        }
+    }
+
+    #[test]
     fn a_file_open_to_others_is_refused_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         create(&path, b"secret").unwrap();
-        for mode in [0o640, 0o604, 0o660, 0o777] {
+        for mode in [0o604, 0o660, 0o777] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let error = read(&path).unwrap_err().to_string();
             assert!(error.contains(&format!("mode {mode:o}")), "{error}");

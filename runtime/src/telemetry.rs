@@ -18,6 +18,9 @@ pub use metrics_exporter_prometheus::PrometheusHandle;
 const SECONDS_BUCKETS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0];
 
+/// Bounds of every histogram whose name ends in `_size`.
+const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 /// Starts logging to standard error. A logger that is in place already (in a test, say) stays.
 ///
 /// # Errors
@@ -29,6 +32,7 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
             config.filter
         )
     })?;
+    let filter = silent(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -39,7 +43,16 @@ pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The process's metrics recorder, installed by the first call and the same for every other.
+/// Libraries that put into their logs what ours never hold. They say nothing, whatever the filter asks for.
+const INDISCREET: [&str; 1] = ["rlibphonenumber"];
+
+fn silent(filter: EnvFilter) -> EnvFilter {
+    let directives = INDISCREET.iter().filter_map(|target| format!("{target}=off").parse().ok());
+    directives.fold(filter, EnvFilter::add_directive)
+}
+
+/// The process's metrics recorder, installed by the first call and the same for every other. A handle that was made
+/// before it counts nothing.
 ///
 /// # Errors
 /// When something else has installed a recorder of its own.
@@ -51,11 +64,39 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     }
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZE_BUCKETS))
         .context("the histogram bounds are not valid")?
         .install_recorder()
         .context("another metrics recorder is installed already")?;
+    ::metrics::gauge!("switchboard_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     *installed = Some(handle.clone());
     Ok(handle)
+}
+
+/// A pool of database connections, as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// What it is for.
+    pub name: &'static str,
+    /// Connections that are open.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// The most that it opens.
+    pub most: u32,
+}
+
+/// Shows how a service's pools are used.
+pub fn report_pools(service: &'static str, pools: &[PoolUse]) {
+    for PoolUse { name, open, idle, most } in pools {
+        let idle = u32::try_from(*idle).unwrap_or(*open).min(*open);
+        for (state, connections) in [("used", *open - idle), ("idle", idle)] {
+            let labels = [("service", service), ("pool", *name), ("state", state)];
+            ::metrics::gauge!("switchboard_db_connections", &labels).set(f64::from(connections));
+        }
+        let labels = [("service", service), ("pool", *name)];
+        ::metrics::gauge!("switchboard_db_connections_most", &labels).set(f64::from(*most));
+    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,13 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures::future::{BoxFuture, FutureExt as _, ready};
 use serde::Deserialize;
 use switchboard_proto::config::v1::{Change, NodeKind, OrganizationEntry};
 
-pub use status::{Position, WatchStatus};
+pub use status::{Position, Recalled, WatchStatus};
+
+use tokio::time::Instant;
 
 use crate::{grpc::client::AuthorizedChannel, http::Check, lifecycle::Lifecycle};
 
@@ -81,6 +84,12 @@ pub trait WatchSink: Send + Sync + 'static {
 
     /// Whether there is nothing in it.
     fn is_empty(&self) -> bool;
+
+    /// Fills itself from what was kept of an earlier time, if anything was. Asked before each attempt to connect, as long
+    /// as there is nothing in it; it must not take long.
+    fn recall(&self) -> BoxFuture<'_, Option<Recalled>> {
+        ready(None).boxed()
+    }
 }
 
 /// Why a snapshot or change cannot be used, in one sentence without secrets.
@@ -95,15 +104,16 @@ pub struct Subscriber {
     pub node_id: String,
     /// What it is; must fit the role of its token.
     pub kind: NodeKind,
-    /// Where the sink's content stands when it was filled beforehand, from a kept snapshot.
-    pub resume_from: Option<Position>,
     /// How the stream is kept alive.
     pub settings: WatchSettings,
+    /// How long what is there may be used without a stream; `None`: for ever.
+    pub max_stale: Option<Duration>,
 }
 
 /// Starts the subscription; it ends when the process drains.
 ///
-/// `check` is not ready until the sink has content, ready while the stream is alive, and degraded while it is not.
+/// `check` is not ready until the sink has content, ready while the stream is alive, degraded while it is not, and not
+/// ready again once what is there has become too old to be used.
 pub fn spawn(
     subscriber: Subscriber,
     channel: AuthorizedChannel,
@@ -111,7 +121,7 @@ pub fn spawn(
     lifecycle: &Lifecycle,
     check: Check,
 ) -> Arc<WatchStatus> {
-    let status = Arc::new(WatchStatus::new(subscriber.resume_from.clone(), subscriber.settings.silence()));
+    let status = Arc::new(WatchStatus::new(subscriber.settings.silence()));
     let watch = Watch { subscriber, channel, sink, status: Arc::clone(&status), check };
     let draining = lifecycle.draining();
     lifecycle.spawn("config watch", async move {
@@ -120,6 +130,7 @@ pub fn spawn(
             biased;
             () = draining.cancelled() => Ok(()),
             () = watch.run() => Ok(()),
+            () = watch.show_age() => Ok(()),
         }
     });
     status
@@ -138,11 +149,13 @@ impl Watch {
     async fn run(&self) {
         let settings = &self.subscriber.settings;
         let mut delays = settings.delays();
-        // A node without content has said so by registering its check.
-        if self.status.position().is_some() {
-            self.lost("not connected to config-service yet");
-        }
         loop {
+            if !self.status.has_content()
+                && let Some(recalled) = self.sink.recall().await
+            {
+                self.status.recalled(&recalled, Instant::now());
+                self.lost("not connected to config-service yet");
+            }
             let mut live = false;
             let end = session::run(self, &mut live).await;
             self.lost(&end.to_string());
@@ -158,18 +171,41 @@ impl Watch {
         }
     }
 
+    /// Shows how long ago what is kept was last known to be current.
+    async fn show_age(&self) {
+        let age = metrics::gauge!("switchboard_config_cache_age_seconds", "node_kind" => self.kind());
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            let now = ticks.tick().await;
+            if let Some(known) = self.status.age(now) {
+                age.set(known.as_secs_f64());
+            }
+        }
+    }
+
     /// The stream delivers.
     fn alive(&self) {
         self.check.ready();
         self.report();
     }
 
-    /// The stream does not deliver: what is there goes on being used.
+    /// The stream does not deliver: what is there goes on being used, until it is too old.
     fn lost(&self, why: &str) {
         self.status.disconnected();
-        match self.status.position() {
-            Some(position) => self.check.degraded(format!("using revision {} while {why}", position.revision)),
+        let age = self.status.age(Instant::now());
+        match age {
             None => self.check.not_ready(format!("no configuration yet: {why}")),
+            Some(age) if self.subscriber.max_stale.is_some_and(|max_stale| age >= max_stale) => {
+                self.check.not_ready(format!(
+                    "the configuration was last confirmed {} ago, which is too long to go by: {why}",
+                    coarse(age)
+                ));
+            }
+            Some(age) => self.check.degraded(format!(
+                "using {} of the configuration, last confirmed {} ago, while {why}",
+                self.status.description(),
+                coarse(age)
+            )),
         }
         self.report();
     }
@@ -180,6 +216,12 @@ impl Watch {
         metrics::gauge!("switchboard_config_watch_connected", "node_kind" => self.kind()).set(connected);
         metrics::gauge!("switchboard_config_watch_revision", "node_kind" => self.kind())
             .set(self.status.revision() as f64);
+        // Alive, it is confirmed all the time.
+        let age = if self.status.is_connected() { Some(Duration::ZERO) } else { self.status.age(Instant::now()) };
+        if let Some(age) = age {
+            metrics::gauge!("switchboard_config_snapshot_age_seconds", "node_kind" => self.kind())
+                .set(age.as_secs_f64());
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -189,4 +231,14 @@ impl Watch {
             NodeKind::WebhookGateway => "webhook-gateway",
         }
     }
+}
+
+/// An age for people, who are not told again with every second.
+fn coarse(age: Duration) -> String {
+    let seconds = match age.as_secs() {
+        0..60 => return "less than a minute".to_owned(),
+        seconds @ 60..3600 => seconds / 60 * 60,
+        seconds => seconds / 600 * 600,
+    };
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }

@@ -7,7 +7,9 @@ use clap::Args;
 use secrecy::SecretString;
 use switchboard_proto::{
     config::v1::config_admin_service_client::ConfigAdminServiceClient,
-    dispatch::v1::message_service_client::MessageServiceClient,
+    dispatch::v1::{
+        message_service_client::MessageServiceClient, webhook_admin_service_client::WebhookAdminServiceClient,
+    },
 };
 use switchboard_runtime::{
     auth::TokenFile,
@@ -32,6 +34,8 @@ const LARGEST_ANSWER: usize = 16 << 20;
 pub type Admin = ConfigAdminServiceClient<AuthorizedChannel>;
 /// The client of the dispatcher's messages.
 pub type Messages = MessageServiceClient<AuthorizedChannel>;
+/// The client of what callbacks brought to the dispatcher.
+pub type WebhookAdmin = WebhookAdminServiceClient<AuthorizedChannel>;
 
 /// The flags of every command that calls a service.
 #[derive(Args, Clone, Debug)]
@@ -113,6 +117,15 @@ impl Connector {
     pub fn messages(&self, who: As) -> anyhow::Result<Messages> {
         let channel = self.channel(&self.dispatcher_url(), who).context("--dispatcher")?;
         Ok(Messages::new(channel).max_decoding_message_size(LARGEST_ANSWER))
+    }
+
+    /// A client of what callbacks brought to the dispatcher.
+    ///
+    /// # Errors
+    /// When there is no token, or the URL is none.
+    pub fn webhooks(&self, who: As) -> anyhow::Result<WebhookAdmin> {
+        let channel = self.channel(&self.dispatcher_url(), who).context("--dispatcher")?;
+        Ok(WebhookAdmin::new(channel).max_decoding_message_size(LARGEST_ANSWER))
     }
 
     fn channel(&self, url: &str, who: As) -> anyhow::Result<AuthorizedChannel> {

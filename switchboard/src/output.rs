@@ -21,8 +21,9 @@ const KST_SECONDS: i32 = 9 * 3600;
 /// How a reading command answers.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct OutputArgs {
-    /// How the answer looks
+    /// How the answer looks: table, for people, or json, for programs
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    #[arg(hide_possible_values = true)]
     pub output: Format,
 }
 

@@ -4,7 +4,14 @@ use std::pin::pin;
 
 use anyhow::Context as _;
 use switchboard_providers::Registry;
-use switchboard_runtime::{lifecycle::Lifecycle, process::Started, telemetry, tls};
+use switchboard_runtime::{
+    SystemClock, config,
+    lifecycle::Lifecycle,
+    process::Started,
+    telemetry,
+    tls::{self, Tls},
+    trace,
+};
 use switchboard_vendor_sim::VendorSim;
 
 use crate::{output, settings::Settings};
@@ -20,12 +27,24 @@ pub enum Service {
     Gateway,
 }
 
+impl Service {
+    /// What it is called in traces.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "switchboard-config-service",
+            Self::Dispatcher => "switchboard-dispatcher",
+            Self::Gateway => "switchboard-webhook-gateway",
+        }
+    }
+}
+
 /// Starts one of the services with these settings.
 ///
 /// # Errors
 /// One sentence for the operator.
 pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle) -> anyhow::Result<Started> {
-    let (process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    let (mut process, registry) = (settings.process(lifecycle), Registry::new(&settings.providers)?);
+    process.redis_url = config::url("redis_url", settings.redis_url.as_deref(), settings.redis_url_file.as_deref())?;
     match service {
         Service::Configuration => {
             switchboard_config_service::start(settings.config_service.clone(), registry, &process).await
@@ -44,6 +63,7 @@ pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle)
 pub async fn run(service: Service, settings: &Settings) -> anyhow::Result<()> {
     prepare(settings)?;
     let lifecycle = Lifecycle::new();
+    trace(settings, service.name(), &lifecycle)?;
     until_signal(&lifecycle, start(service, settings, &lifecycle)).await.map(|_| ())
 }
 
@@ -72,6 +92,16 @@ pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
     tls::install_crypto();
     Ok(())
+}
+
+/// Begins to trace, if the settings say so.
+pub(crate) fn trace(settings: &Settings, name: &'static str, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    if settings.telemetry.otlp_endpoint.is_none() {
+        return Ok(());
+    }
+    let clock = SystemClock::shared();
+    let tls = Tls::start(&settings.tls, &clock, lifecycle)?;
+    trace::start(&settings.telemetry, name, &tls.client, &clock, lifecycle)
 }
 
 /// Runs the simulated vendors until a signal. Their callbacks go to `webhooks`, the address of a gateway.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use switchboard_providers::VendorSettings;
 use switchboard_runtime::{
     Ids, SystemClock,
-    config::{AuthConfig, ConfigError, Loader, LogConfig, TlsConfig},
+    config::{AuthConfig, ConfigError, Loader, LogConfig, TelemetryConfig, TlsConfig},
     lifecycle::Lifecycle,
     process::Process,
 };
@@ -34,12 +34,16 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `redis_url`: what replicas share. Default: none, in-process stand-ins.
     pub redis_url: Option<String>,
+    /// `redis_url_file`: a file with nothing but that address, mode 0600. Default: none.
+    pub redis_url_file: Option<PathBuf>,
     /// `auth`: who may call.
     pub auth: AuthConfig,
     /// `tls`: the certificates of this process.
     pub tls: TlsConfig,
     /// `log`: what is logged, and how.
     pub log: LogConfig,
+    /// `telemetry`: traces.
+    pub telemetry: TelemetryConfig,
     /// `providers.<code>`: where the vendors are.
     pub providers: BTreeMap<String, VendorSettings>,
     /// `dispatcher`.
@@ -57,9 +61,11 @@ impl Default for Settings {
         Self {
             data_dir: PathBuf::from(".switchboard"),
             redis_url: None,
+            redis_url_file: None,
             auth: AuthConfig::default(),
             tls: TlsConfig::default(),
             log: LogConfig::default(),
+            telemetry: TelemetryConfig::default(),
             providers: BTreeMap::new(),
             dispatcher: switchboard_dispatcher::Config::default(),
             config_service: switchboard_config_service::Config::default(),
@@ -154,12 +160,17 @@ pub fn url_of(address: SocketAddr) -> String {
 }
 
 fn reached_at(scheme: &str, address: SocketAddr) -> String {
+    format!("{scheme}://{}", reachable(address))
+}
+
+/// Where somebody on this machine reaches what listens on `address`.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
+    SocketAddr::new(ip, address.port())
 }
 
 #[cfg(test)]

@@ -24,6 +24,17 @@ use crate::{Config, api, api::Gateway, reporter::Reporter, secrets::Secrets};
 /// One sentence for the operator: a setting that cannot be used, a port that is taken, a token that is missing.
 pub async fn start(config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     config.check()?;
+    // Before anything makes a handle that is to count.
+    let metrics = telemetry::metrics()?;
+    for vendor in registry.iter() {
+        // There before it first counts, so that its first step is seen.
+        let provider = vendor.descriptor().code;
+        for outcome in ["accepted", "unverified", "not_committed", "overloaded"] {
+            metrics::counter!("switchboard_webhooks_total", "provider" => provider, "outcome" => outcome).increment(0);
+        }
+        metrics::counter!("switchboard_webhook_events_total", "provider" => provider, "kind" => "malformed")
+            .increment(0);
+    }
     let tokens_file = process.auth.tokens_file.as_deref();
     let token = config.token_source().resolve("webhook_gateway", "webhook-gateway", tokens_file)?;
     let lifecycle = &process.lifecycle;
@@ -43,13 +54,13 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let node_id =
         config.node_id.clone().unwrap_or_else(|| format!("webhook-gateway-{}", process.ids.next(process.clock.now())));
     let subscriber =
-        Subscriber { node_id, kind: NodeKind::WebhookGateway, resume_from: None, settings: config.watch.clone() };
+        Subscriber { node_id, kind: NodeKind::WebhookGateway, settings: config.watch.clone(), max_stale: None };
     let check = readiness.register("webhook secrets");
     let watch = watch_client::spawn(subscriber, config_service, secrets.clone(), lifecycle, check);
     let reporter =
         Reporter::start(dispatcher, config.max_callbacks, config.max_reports, config.report_timeout, lifecycle);
 
-    http::start(metrics_listener, readiness.clone(), telemetry::metrics()?, lifecycle);
+    http::start(metrics_listener, readiness.clone(), metrics, lifecycle);
     let gateway = Gateway::new(&config, registry, secrets, watch, reporter, process.clock.clone());
     let door = Door::new("webhook-gateway", listener, tls.webhook);
     lifecycle.spawn("webhook gateway", api::serve(door, gateway, readiness, lifecycle.clone()));

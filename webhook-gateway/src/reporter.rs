@@ -9,7 +9,8 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use switchboard_proto::dispatch::v1::{
-    ReportStatusRequest, StatusOutcome, StatusUpdate, delivery_status_service_client::DeliveryStatusServiceClient,
+    QuarantineEventsRequest, ReportStatusRequest, StatusOutcome, StatusUpdate, UnreadableEvent,
+    delivery_status_service_client::DeliveryStatusServiceClient,
 };
 use switchboard_runtime::{error::describe, grpc::AuthorizedChannel, lifecycle::Lifecycle};
 use tokio::{
@@ -36,6 +37,7 @@ pub(crate) enum NotCommitted {
 #[derive(Clone, Debug)]
 pub(crate) struct Reporter {
     queue: mpsc::Sender<Job>,
+    client: DeliveryStatusServiceClient<AuthorizedChannel>,
     patience: Duration,
 }
 
@@ -55,14 +57,30 @@ impl Reporter {
         lifecycle: &Lifecycle,
     ) -> Self {
         let (queue, jobs) = mpsc::channel(waiting);
+        let client = DeliveryStatusServiceClient::new(channel);
         let worker = Worker {
-            client: DeliveryStatusServiceClient::new(channel),
+            client: client.clone(),
             calls: Arc::new(Semaphore::new(calls)),
             patience,
             lifecycle: lifecycle.clone(),
         };
         lifecycle.spawn("status reporter", worker.run(jobs));
-        Self { queue, patience }
+        Self { queue, client, patience }
+    }
+
+    /// Returns once every event that cannot be read is kept (or was before). They are rare, so each callback's go alone.
+    pub(crate) async fn quarantine(&self, events: Vec<UnreadableEvent>) -> Result<(), NotCommitted> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut request = Request::new(QuarantineEventsRequest { events });
+        request.set_timeout(self.patience);
+        let mut client = self.client.clone();
+        let answer = timeout(self.patience, client.quarantine_events(request)).await;
+        match answer.map_err(|_| NotCommitted::TooSlow(self.patience))? {
+            Ok(_) => Ok(()),
+            Err(status) => Err(NotCommitted::Refused(describe(&status))),
+        }
     }
 
     /// Returns once every update is committed (or was before).

@@ -6,6 +6,7 @@
 mod chain;
 mod denials;
 mod head;
+mod late;
 mod trail;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 pub use chain::{Hash, ORIGIN, link};
 pub use denials::Denials;
 pub use head::SignedHead;
+pub use late::LateDenials;
 pub use trail::{Trail, Verdict};
 
 /// The outcome of what was carried out.

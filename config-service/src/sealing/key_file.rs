@@ -221,7 +221,7 @@ mod tests {
         let error = KeyRing::load(&path).unwrap_err().to_string();
         assert!(error.contains("switchboard keys generate"), "{error}");
         KeyRing::generate(&path, DateTime::UNIX_EPOCH).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let error = KeyRing::load(&path).unwrap_err().to_string();
         assert!(error.contains("chmod 600"), "{error}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -79,6 +79,11 @@ impl StoreError {
         Self::Inconsistent(what.into())
     }
 
+    /// Whether the engine cannot be reached or has failed: the same may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     /// The documented reason.
     pub fn reason(&self) -> Reason {
         match self {

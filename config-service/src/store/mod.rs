@@ -27,6 +27,7 @@ mod sqlite;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use switchboard_runtime::telemetry::PoolUse;
 
 pub use change::{Change, Committed};
 pub use error::StoreError;
@@ -46,13 +47,19 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The whole store.
 pub trait Store:
-    OrganizationStore + ConfigStore + RoutingStore + AuditStore + WatchStore + KeyStore + NodeStore
+    OrganizationStore + ConfigStore + RoutingStore + AuditStore + WatchStore + KeyStore + NodeStore + Connections
 {
 }
 
 impl<S> Store for S where
-    S: OrganizationStore + ConfigStore + RoutingStore + AuditStore + WatchStore + KeyStore + NodeStore
+    S: OrganizationStore + ConfigStore + RoutingStore + AuditStore + WatchStore + KeyStore + NodeStore + Connections
 {
+}
+
+/// What the store has open.
+pub trait Connections: Send + Sync + 'static {
+    /// Its connections to the engine now.
+    fn pools(&self) -> Vec<PoolUse>;
 }
 
 /// Organisations.

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use sqlx::migrate::MigrateError;
+
 use super::{Store, postgres::Postgres, sql::SqlStore, sqlite::Sqlite};
 
 /// Where a store is.
@@ -65,14 +67,50 @@ pub enum OpenError {
         /// Where.
         place: String,
         /// Why.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
-    /// The schema is older than this version.
-    #[error("the schema of the configuration store {place} is not up to date: run `switchboard migrate`")]
+    /// A migration is not the one that was applied.
+    #[error(
+        "migration {version} of the configuration store {place} was edited after it had been applied: run the release that this store was made with, or restore the file"
+    )]
+    Edited {
+        /// Which.
+        version: i64,
+        /// Where.
+        place: String,
+    },
+    /// The schema is older than this version, and this role may not change it, or may not use it yet.
+    #[error(
+        "the schema of the configuration store {place} is older than this version or not granted to this role: run `switchboard migrate`, then the grants"
+    )]
     Outdated {
         /// Where.
         place: String,
     },
+}
+
+impl OpenError {
+    /// Whether waiting may help: the server is not there yet, or has not been migrated yet.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => is_absence(source),
+            Self::Migration { source: MigrateError::Execute(source), .. } => is_absence(source),
+            Self::Outdated { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn is_absence(error: &sqlx::Error) -> bool {
+    match error {
+        // Who hangs up half way, or speaks another language, may be a balancer whose server is away.
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        // Connection exceptions, too many connections, shutting down or starting up (PostgreSQL error codes 08, 53, 57P).
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"))
+        }
+        _ => false,
+    }
 }
 
 impl Target {
@@ -101,7 +139,8 @@ impl Target {
     }
 }
 
-/// Opens a store. Embedded storage is migrated; a server must have been (`switchboard migrate`).
+/// Opens a store, its schema up to date: brought there if need be, unless it is that of a server which does not let this
+/// role do so (`switchboard migrate` as one that may).
 ///
 /// # Errors
 ///

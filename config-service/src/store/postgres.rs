@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
     PgPool, Postgres as Db, Row as _, ValueRef as _,
+    migrate::MigrateError,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
     query::Query,
 };
+use switchboard_runtime::telemetry::PoolUse;
 
 use super::{
     OpenError, Result, migrations,
@@ -23,6 +25,10 @@ const CONNECTIONS: u32 = 16;
 /// How long to wait for a connection before the store counts as not available.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+// PostgreSQL error codes, class 42.
+const UNDEFINED_TABLE: &str = "42P01";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
 /// A server.
 #[derive(Debug)]
 pub(super) struct Postgres {
@@ -30,20 +36,16 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Connects to a server whose schema is up to date. An error names it as `place`.
+    /// Connects to a server. Its schema is brought up to date if its role may do so; else it must be up to date already.
+    /// That of a later version will do. An error names the server as `place`.
     pub async fn open(url: &str, place: &str) -> std::result::Result<Self, OpenError> {
-        let unreachable = |source| OpenError::Unreachable { place: place.to_owned(), source };
         let pool = connect(url, place).await?;
-        let latest: Option<i64> = match sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&pool)
-            .await
-        {
-            Ok(latest) => latest,
-            Err(error) if is_undefined_table(&error) => None,
-            Err(error) => return Err(unreachable(error)),
-        };
-        if latest < Some(migrations::latest()) {
-            return Err(OpenError::Outdated { place: place.to_owned() });
+        match check(&pool, place).await {
+            Err(outdated @ OpenError::Outdated { .. }) => match migrate(&pool, place).await {
+                Err(OpenError::Migration { source, .. }) if is_denied(&source) => return Err(outdated),
+                migrated => migrated?,
+            },
+            checked => checked?,
         }
         Ok(Self { pool })
     }
@@ -51,9 +53,40 @@ impl Postgres {
     /// Brings the schema up to date. Safe to run twice and concurrently. An error names the server as `place`.
     pub async fn migrate(url: &str, place: &str) -> std::result::Result<(), OpenError> {
         let pool = connect(url, place).await?;
-        let migrated = migrations::postgres().run(&pool).await;
+        let migrated = migrate(&pool, place).await;
         pool.close().await;
-        migrated.map_err(|source| OpenError::Migration { place: place.to_owned(), source })
+        migrated
+    }
+}
+
+/// Whether the schema is one that this version can work on.
+async fn check(pool: &PgPool, place: &str) -> std::result::Result<(), OpenError> {
+    let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+    let applied = match sqlx::query_as(applied).fetch_all(pool).await {
+        // Not made yet, or not granted yet to who serves.
+        Err(error) if [UNDEFINED_TABLE, INSUFFICIENT_PRIVILEGE].iter().any(|code| has_code(&error, code)) => Vec::new(),
+        applied => applied.map_err(|source| OpenError::Unreachable { place: place.to_owned(), source })?,
+    };
+    migrations::check(&applied, place)
+}
+
+/// Brings the schema up to date, one at a time.
+async fn migrate(pool: &PgPool, place: &str) -> std::result::Result<(), OpenError> {
+    let mut connection =
+        pool.acquire().await.map_err(|source| OpenError::Unreachable { place: place.to_owned(), source })?;
+    let migrated = migrations::postgres().run_direct(None, &mut *connection, false).await;
+    // Closing the connection gives the lock back, whatever has happened.
+    connection.close_on_drop();
+    migrated.map_err(|error| migrations::failed(error, place))
+}
+
+/// Whether this role may not do that.
+fn is_denied(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            has_code(error, INSUFFICIENT_PRIVILEGE)
+        }
+        _ => false,
     }
 }
 
@@ -68,9 +101,8 @@ async fn connect(url: &str, place: &str) -> std::result::Result<PgPool, OpenErro
         .map_err(unreachable)
 }
 
-/// `undefined_table` (PostgreSQL error codes, class 42).
-fn is_undefined_table(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42P01")
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|its| its == code)
 }
 
 fn query(statement: Statement) -> Query<'static, Db, PgArguments> {
@@ -109,6 +141,11 @@ impl Engine for Postgres {
         // Seen by everybody at once all the same; only a crash of the server in the next moment would lose it.
         sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
         Ok(transaction)
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let (pool, most) = (&self.pool, self.pool.options().get_max_connections());
+        vec![PoolUse { name: "all", open: pool.size(), idle: pool.num_idle(), most }]
     }
 }
 

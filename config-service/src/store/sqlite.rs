@@ -13,6 +13,7 @@ use sqlx::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
 };
+use switchboard_runtime::telemetry::PoolUse;
 
 use super::{
     OpenError, Result, StoreError, migrations,
@@ -49,10 +50,13 @@ impl Sqlite {
         let unreachable = |source| OpenError::Unreachable { place: place.clone(), source };
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(unreachable)?;
+        // Whole or not at all; the lock that a writer holds keeps others from doing it meanwhile.
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unreachable)?;
         migrations::sqlite()
-            .run(&writer)
+            .run_direct(None, &mut *transaction, false)
             .await
-            .map_err(|source| OpenError::Migration { place: place.clone(), source })?;
+            .map_err(|error| migrations::failed(error, &place))?;
+        transaction.commit().await.map_err(unreachable)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
         Ok(Self { writer, readers: readers.map_err(unreachable)? })
@@ -102,6 +106,12 @@ impl Engine for Sqlite {
 
     async fn note(&self) -> Result<Self::Transaction> {
         self.write().await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writer), ("readers", &self.readers)];
+        let most = |pool: &SqlitePool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
     }
 }
 

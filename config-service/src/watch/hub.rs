@@ -6,12 +6,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use switchboard_runtime::{Ids, Lifecycle, SharedClock, http::Check};
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{Ended, Entry, Opener, Resume, Wake, WatchTimes};
@@ -24,6 +25,9 @@ use crate::{
 const STRIDE: u32 = 256;
 /// Snapshots that are streamed at once; each holds a connection.
 const SNAPSHOTS: usize = 6;
+/// How long the store may take to say what is new: a connection that has fallen silent stays so.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// A committed change with what there is of the organisation now.
 #[derive(Clone, Debug)]
 pub struct Delta {
@@ -178,8 +182,6 @@ impl Hub {
         state.seen = state.seen.max(sent);
         let number = state.joined;
         state.queues.insert(number, Queue { sender, end: Arc::clone(&end) });
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("switchboard_config_subscribers").set(state.queues.len() as f64);
         Place { queue, position: state.position.clone(), end, number, hub: self.clone() }
     }
 
@@ -226,12 +228,16 @@ impl Hub {
     async fn follow(&self, check: Check) {
         let mut failing = false;
         loop {
-            match self.catch_up().await {
-                Ok(()) => {
+            match timeout(SILENCE, self.catch_up()).await {
+                Ok(Ok(())) => {
                     failing = false;
                     check.ready();
                 }
-                Err(error) => {
+                Err(_) => {
+                    failing = true;
+                    check.not_ready("the configuration store does not answer");
+                }
+                Ok(Err(error)) => {
                     if !failing {
                         tracing::error!(
                             error = &error as &dyn std::error::Error,
@@ -309,8 +315,6 @@ impl Hub {
     fn broadcast(&self, delta: &Arc<Delta>) {
         let mut state = self.state();
         state.position.revision = delta.revision;
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and revisions stay far below 2^52")]
-        metrics::gauge!("switchboard_config_revision").set(delta.revision as f64);
         state.queues.retain(|_, queue| {
             let kept = queue.sender.try_send(Arc::clone(delta));
             if let Err(mpsc::error::TrySendError::Full(_)) = kept {

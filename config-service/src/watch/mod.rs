@@ -10,6 +10,7 @@
 
 mod entry;
 mod hub;
+mod lag;
 mod nodes;
 mod propagation;
 mod reports;
@@ -22,6 +23,7 @@ use std::{str::FromStr, time::Duration};
 
 pub use entry::{Account, Entry, Opener, Signer};
 pub use hub::{Delta, Hub};
+pub use lag::LagGauges;
 pub use nodes::{Node, NodeHandle, Nodes};
 pub use propagation::{LONGEST_WAIT, Propagation};
 pub use reports::Reports;

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Nodes, Wake};
 use crate::store::{NodeReport, Store};
 
-/// Telling takes at most one part in so many of the time, however many acks come: the more nodes, the rarer.
-const SHARE: u32 = 4;
+/// Telling takes at most one part in so many of the time, however many acks come: the longer it takes, the rarer it is.
+const SHARE: u32 = 2;
 /// At least so often, so that the others know that this replica lives.
 const REST: Duration = Duration::from_secs(5);
 

@@ -15,21 +15,32 @@ use proptest::{
     test_runner::TestRunner,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection};
-use switchboard_config_service::{Config, migrate, rotate_keys};
-use switchboard_proto::config::v1::{
-    CreateProviderConfigRequest, DeleteProviderConfigRequest, ListAuditEventsRequest, ListProviderConfigsRequest,
-    Routing, TestConnectionRequest, UpdateProviderConfigRequest, UpdateRoutingRequest,
+use switchboard_config_service::{
+    Config, migrate,
+    provider_configs::ChangedCredentials,
+    rotate_keys,
+    sealing::{ConfigSecrets, KeyRing, Keys, ReplacedSecret},
+    watch::Signer,
 };
-use switchboard_providers::credentials::FormField;
+use switchboard_proto::config::v1::{
+    Change, CreateProviderConfigRequest, DeleteProviderConfigRequest, ListAuditEventsRequest,
+    ListProviderConfigsRequest, OrganizationEntry, ProviderAccount, Routing, SnapshotEntries, TestConnectionRequest,
+    UpdateProviderConfigRequest, UpdateRoutingRequest, WebhookSecret, watch_response::Response as Said,
+};
+use switchboard_providers::{Credentials, credentials::FormField};
 use switchboard_runtime::{Lifecycle, telemetry};
 use switchboard_vendor_sim::{Fault, FaultMatch, FaultRule, Operation};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tonic::{Response, Status};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _};
 
 use crate::{
     api::{steps, subscriber::Subscriber},
     store::harness::Database,
-    support::{Service, cloudmsg, config, folder, process, registry},
+    support::{SOON, Service, cloudmsg, config, folder, process, redis, registry, vendors},
 };
 
 /// In every secret of these tests. Nothing else in this program or its dependencies is called so.
@@ -201,6 +212,63 @@ async fn dump(url: &str, findings: &mut Findings) {
     }
 }
 
+/// The backup that an operator of PostgreSQL makes.
+fn pg_dump(url: &str, findings: &mut Findings) {
+    let programs = std::fs::read_dir("/usr/lib/postgresql").map(|versions| {
+        let mut programs: Vec<_> = versions.map(|version| version.unwrap().path().join("bin/pg_dump")).collect();
+        programs.retain(|program| program.exists());
+        programs.sort();
+        programs
+    });
+    let program = programs.ok().and_then(|mut programs| programs.pop()).unwrap_or_else(|| "pg_dump".into());
+    let dumped = std::process::Command::new(&program).arg(url).output();
+    let dumped = dumped.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    let text = String::from_utf8(dumped.stdout).unwrap();
+    let bytes: Vec<u8> = text.split("\\\\x").skip(1).flat_map(leading_hex).collect();
+    assert!(text.contains("COPY public.provider_configs") && !bytes.is_empty());
+    findings.add("pg_dump", text);
+    findings.add("bytes of pg_dump", bytes);
+}
+
+/// Everything that is said to Redis, by anybody.
+struct Monitor {
+    heard: Arc<Mutex<Vec<u8>>>,
+    listening: tokio::task::JoinHandle<()>,
+}
+
+impl Monitor {
+    async fn start() -> Self {
+        let address = redis().rsplit_once("//").unwrap().1.split('/').next().unwrap().to_owned();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(b"MONITOR\r\n").await.unwrap();
+        let mut accepted = [0; 5];
+        connection.read_exact(&mut accepted).await.unwrap();
+        assert_eq!(&accepted, b"+OK\r\n");
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let listening = tokio::spawn(async move {
+            let mut buffer = [0; 4_096];
+            while let Ok(length @ 1..) = connection.read(&mut buffer).await {
+                hearing.lock().unwrap().extend(&buffer[..length]);
+            }
+        });
+        Self { heard, listening }
+    }
+
+    /// What has been said, once `what` has.
+    async fn until(self, what: &str) -> Vec<u8> {
+        let deadline = tokio::time::Instant::now() + SOON;
+        let said = || String::from_utf8_lossy(&self.heard.lock().unwrap()).contains(what);
+        while !said() {
+            assert!(tokio::time::Instant::now() < deadline, "{what} is never said to Redis");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        self.listening.abort();
+        std::mem::take(&mut self.heard.lock().unwrap())
+    }
+}
+
 fn leading_hex(text: &str) -> Vec<u8> {
     let digits: String = text.chars().take_while(char::is_ascii_hexdigit).collect();
     hex::decode(&digits[..digits.len() / 2 * 2]).unwrap()
@@ -221,7 +289,11 @@ async fn a_canary_put_through_every_path_is_found_nowhere() {
         let database = if engine == "SQLite" { None } else { Some(Database::create().await) };
         let config = || Config { database_url: database.as_ref().map(|one| one.url.clone()), ..config() };
         migrate(&config(), folder.path()).await.unwrap();
-        let service = Service::start_with(config(), Arc::clone(&folder)).await;
+        let monitor = Monitor::start().await;
+        let vendors = vendors().await;
+        let registry = registry(&vendors.cloudmsg_url(), &vendors.sendtalk_url());
+        let mut service = Service::start_beside(config(), registry, Arc::clone(&folder), Some(redis())).await;
+        service.vendors = Some(vendors);
         every_path(&service, &mut findings).await;
         let lifecycle = Lifecycle::new();
         rotate_keys(&config(), &process(folder.path(), &lifecycle), "somebody").await.unwrap();
@@ -233,8 +305,13 @@ async fn a_canary_put_through_every_path_is_found_nowhere() {
                 let backup = format!("VACUUM INTO '{}'", folder.path().join("backup.db").display());
                 connection.execute(sqlx::raw_sql(AssertSqlSafe(backup))).await.unwrap();
             }
-            Some(database) => dump(&database.url, &mut findings).await,
+            Some(database) => {
+                dump(&database.url, &mut findings).await;
+                pg_dump(&database.url, &mut findings);
+            }
         }
+        let scope = Keys::load(&folder.path().join("keys.json")).unwrap().ring().fingerprint();
+        findings.add("Redis", monitor.until(&format!("switchboard:config:{scope}:committed")).await);
         delete_and_audit(&service, &mut findings).await;
         service.stop().await;
         files(folder.path(), &mut findings);
@@ -251,6 +328,100 @@ async fn a_canary_put_through_every_path_is_found_nowhere() {
     for what in ["call refused", "watch begins", "TRACE"] {
         assert!(logged.contains(what), "the log was listened to: {what}");
     }
+}
+
+/// Whatever holds a secret, as a panic or a careless log line would show it.
+#[test]
+fn nothing_that_holds_a_secret_prints_it() {
+    let map = || HashMap::from([("secret_key".to_owned(), secret("held"))]);
+    let credentials = || -> Credentials { map().into_iter().collect() };
+    let replaced = || ReplacedSecret {
+        account: "svc-1".to_owned(),
+        secret: secret("replaced").into(),
+        expires_at: chrono::DateTime::UNIX_EPOCH,
+    };
+    let secrets = ConfigSecrets { credentials: credentials(), replaced: vec![replaced()] };
+    let webhook_secret = WebhookSecret { secret: secret("webhook"), expire_time: None };
+    let account = ProviderAccount {
+        credentials: map(),
+        webhook_secrets: vec![webhook_secret.clone()],
+        ..ProviderAccount::default()
+    };
+    let entry = OrganizationEntry { accounts: vec![account.clone()], ..OrganizationEntry::default() };
+    let change = Change { entry: Some(entry.clone()), ..Change::default() };
+    let said = Said::Entries(SnapshotEntries { entries: vec![entry] });
+    let mut create = CreateProviderConfigRequest { credentials: map(), ..Default::default() };
+    create.connection_test_token = "a proof".to_owned();
+    let update = UpdateProviderConfigRequest { credentials: map(), ..Default::default() };
+    let test = TestConnectionRequest { credentials: map(), ..Default::default() };
+    let changed = ChangedCredentials { given: credentials(), test_token: String::new(), activate: false };
+    let signer = Signer { account: String::new(), secret: secret("signer").into(), expires_at: None };
+    let holders: [&dyn Debug; 13] = [
+        &credentials(),
+        &replaced(),
+        &secrets,
+        &webhook_secret,
+        &account,
+        &change,
+        &said,
+        &create,
+        &update,
+        &test,
+        &changed,
+        &signer,
+        &KeyRing::fresh(chrono::DateTime::UNIX_EPOCH).unwrap(),
+    ];
+    let mut findings = Findings::default();
+    for holder in holders {
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panic!("{holder:?} {holder:#?}")));
+        let message = *panicked.unwrap_err().downcast::<String>().unwrap();
+        findings.add(&message.clone(), message);
+    }
+    findings.hold_no_canary();
+}
+
+/// A field of the contract that is new and may hold a secret is looked at here, so that its message learns to keep quiet.
+#[test]
+fn the_messages_that_hold_secrets_are_known() {
+    let pool = prost_reflect::DescriptorPool::decode(switchboard_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let ours = |message: &prost_reflect::MessageDescriptor| message.full_name().starts_with("switchboard.");
+    let messages = pool.all_messages().filter(|message| ours(message) && !message.is_map_entry());
+    let mut holders = std::collections::BTreeSet::new();
+    for message in messages {
+        for field in message.fields() {
+            let text =
+                matches!(field.kind(), prost_reflect::Kind::String | prost_reflect::Kind::Bytes) || field.is_map();
+            let telling =
+                ["secret", "credential", "password", "token", "key"].iter().any(|word| field.name().contains(word));
+            if text && telling {
+                holders.insert(format!("{}.{}", message.name(), field.name()));
+            }
+        }
+    }
+    let harmless = [
+        "CredentialField.key",
+        "FormField.key",
+        "StatusUpdate.event_key",
+        "ListAuditEventsRequest.page_token",
+        "ListAuditEventsResponse.next_page_token",
+        "ListMessagesRequest.page_token",
+        "ListMessagesResponse.next_page_token",
+        "ListOrganizationsRequest.page_token",
+        "ListOrganizationsResponse.next_page_token",
+        // A proof that opens nothing: it is bound to credentials that its holder must have.
+        "CreateProviderConfigRequest.connection_test_token",
+        "UpdateProviderConfigRequest.connection_test_token",
+        "TestConnectionResponse.connection_test_token",
+    ];
+    holders.retain(|field| !harmless.contains(&field.as_str()));
+    let expected = [
+        "CreateProviderConfigRequest.credentials",
+        "ProviderAccount.credentials",
+        "TestConnectionRequest.credentials",
+        "UpdateProviderConfigRequest.credentials",
+        "WebhookSecret.secret",
+    ];
+    assert_eq!(holders.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
 /// A value that fits the field, of its own kind and long enough to be found by no accident.

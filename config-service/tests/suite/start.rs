@@ -4,13 +4,13 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use chrono::DateTime;
 use switchboard_config_service::{Config, migrate, rotate_keys, sealing::KeyRing};
-use switchboard_proto::config::v1::{CreateOrganizationRequest, UpdateProviderConfigRequest};
+use switchboard_proto::config::v1::{CreateOrganizationRequest, ListOrganizationsRequest, UpdateProviderConfigRequest};
 use switchboard_runtime::Lifecycle;
 
 use crate::{
     api::{steps, subscriber::Subscriber},
     store::harness::Database,
-    support::{Service, config, folder, pairs, process, registry},
+    support::{Service, config, eventually, folder, pairs, process, refusal, registry},
 };
 
 /// Tries to start in a folder and says what the operator reads.
@@ -63,6 +63,26 @@ async fn the_key_ring_file_of_before_a_rotation_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_before_a_rotation_is_refused_and_its_retired_key_is_named() {
+    let folder = folder();
+    let service = Service::start_with(config(), folder.clone()).await;
+    steps::acme_with_cloudmsg(&service).await;
+    service.stop().await;
+    let (store, backup) = (folder.path().join("config.db"), folder.path().join("backup.db"));
+    std::fs::copy(&store, &backup).unwrap();
+    let lifecycle = Lifecycle::new();
+    rotate_keys(&config(), &process(folder.path(), &lifecycle), "somebody").await.unwrap();
+    for leftover in ["config.db", "config.db-wal", "config.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(leftover));
+    }
+    std::fs::rename(&backup, &store).unwrap();
+    let why = refused(config(), folder.path()).await;
+    for word in ["config_service.key_file", "key 1 was retired at", "restore that file together with the backup"] {
+        assert!(why.contains(word), "{word}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_service_goes_on_over_a_rotation() {
     let folder = folder();
     let service = Service::start_with(config(), folder.clone()).await;
@@ -105,10 +125,6 @@ async fn a_database_address_that_is_none_or_leads_nowhere_is_named() {
     let with = |url: &str| Config { database_url: Some(url.to_owned()), ..config() };
     let why = refused(with("mysql://sb:geheim@localhost/config"), folder.path()).await;
     assert!(why.contains("config_service.database_url") && why.contains("postgres://"), "{why}");
-    let nowhere = "postgres://sb:geheim@127.0.0.1:9/config";
-    let why = refused(with(nowhere), folder.path()).await;
-    assert!(why.contains("cannot open the configuration store postgres://sb@127.0.0.1:9/config"), "{why}");
-    assert!(!why.contains("geheim"), "{why}");
     std::fs::write(folder.path().join("not-a-database"), "hello, this is no database at all").unwrap();
     let file = format!("sqlite://{}/not-a-database", folder.path().display());
     let why = refused(with(&file), folder.path()).await;
@@ -116,16 +132,87 @@ async fn a_database_address_that_is_none_or_leads_nowhere_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_schema_is_not_up_to_date_is_refused_until_it_is_migrated() {
+async fn a_database_file_that_cannot_be_made_is_named_with_its_setting() {
+    let folder = folder();
+    std::fs::write(folder.path().join("file"), "no folder").unwrap();
+    let below = format!("sqlite://{}/file/below/config.db", folder.path().display());
+    let why = refused(Config { database_url: Some(below), ..config() }, folder.path()).await;
+    for word in ["config_service.database_url", "file/below/config.db", "may write"] {
+        assert!(why.contains(word), "{word}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_waited_for_and_its_password_is_not_shown() {
+    let nowhere = Config { database_url: Some("postgres://sb:geheim@127.0.0.1:9/config".to_owned()), ..config() };
+    let service = Service::start_with(nowhere, folder()).await;
+    let said = service.readiness().await;
+    assert!(said.starts_with("HTTP/1.1 503") && said.contains("waits for the configuration store"), "{said}");
+    assert!(said.contains("postgres://sb@127.0.0.1:9/config") && !said.contains("geheim"), "{said}");
+    let request = ListOrganizationsRequest::default();
+    let refused = service.admin("viewer").list_organizations(request.clone()).await.unwrap_err();
+    assert_eq!(refusal(&refused), (tonic::Code::Unavailable, "CONFIG_UNAVAILABLE".to_owned()));
+    let refused = service.admin("nobody").list_organizations(request).await.unwrap_err();
+    assert_eq!(refusal(&refused), (tonic::Code::Unauthenticated, "TOKEN_INVALID".to_owned()), "who calls comes first");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_up_half_way_is_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://sb@{}/config", listener.local_addr().unwrap());
+    let lifecycle = Lifecycle::new();
+    drop(lifecycle.spawn_detached("hangs up", async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            // Half of an answer, as when a balancer's server is killed.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut client, b"\0").await;
+        }
+    }));
+    let service = Service::start_with(Config { database_url: Some(url), ..config() }, folder()).await;
+    let said = service.readiness().await;
+    assert!(said.contains("waits for the configuration store"), "{said}");
+    service.stop().await;
+    lifecycle.stop_now();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_serves_and_may_change_the_schema_brings_it_up_to_date() {
     let (folder, database) = (folder(), Database::create().await);
     let config = || Config { database_url: Some(database.url.clone()), ..config() };
-    let why = refused(config(), folder.path()).await;
-    assert!(why.contains("run `switchboard migrate`"), "{why}");
-    migrate(&config(), folder.path()).await.unwrap();
-    let service = Service::start_with(config(), folder).await;
+    let (one, other) =
+        tokio::join!(Service::start_with(config(), folder.clone()), Service::start_with(config(), folder.clone()));
+    let request = CreateOrganizationRequest { name: "Acme".to_owned(), ..Default::default() };
+    one.admin("superadmin").create_organization(request).await.unwrap();
+    one.stop().await;
+    other.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_serves_and_may_not_change_the_schema_waits_until_it_is_migrated_and_granted() {
+    let (folder, database) = (folder(), Database::create().await);
+    let serving = Config { database_url: Some(database.url_of_who_serves().await), ..config() };
+    let service = Service::start_with(serving, folder.clone()).await;
+    let said = service.readiness().await;
+    assert!(said.starts_with("HTTP/1.1 503") && said.contains("run `switchboard migrate`"), "{said}");
+    let owner = Config { database_url: Some(database.url.clone()), ..config() };
+    migrate(&owner, folder.path()).await.unwrap();
+    database.grant().await;
+    eventually("the service is ready", async || service.readiness().await.starts_with("HTTP/1.1 200").then_some(()))
+        .await;
     let request = CreateOrganizationRequest { name: "Acme".to_owned(), ..Default::default() };
     service.admin("superadmin").create_organization(request).await.unwrap();
     service.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_the_server_does_not_know_is_refused_by_the_setting_s_place() {
+    let database = Database::create().await;
+    let (_, place) = database.url.split_once('@').unwrap();
+    let url = format!("postgres://nobody-of-that-name:geheim@{place}");
+    let why = refused(Config { database_url: Some(url), ..config() }, folder().path()).await;
+    assert!(why.contains("nobody-of-that-name") && !why.contains("geheim"), "{why}");
     database.remove().await;
 }
 

@@ -39,7 +39,7 @@ pub type WatchClient = ConfigWatchServiceClient<AuthorizedChannel>;
 
 /// A running config-service with simulated vendors.
 pub struct Service {
-    _folder: Arc<TempDir>,
+    pub folder: Arc<TempDir>,
     pub vendors: Option<VendorSim>,
     pub lifecycle: Lifecycle,
     pub started: Started,
@@ -97,6 +97,13 @@ pub fn process(folder: &Path, lifecycle: &Lifecycle) -> Process {
     }
 }
 
+/// The Redis of the tests.
+pub fn redis() -> String {
+    const REDIS: &str = "SWITCHBOARD_TEST_REDIS_URL";
+    std::env::var(REDIS)
+        .unwrap_or_else(|_| panic!("{REDIS} is not set: run `make test`, which starts PostgreSQL and Redis"))
+}
+
 pub async fn vendors() -> VendorSim {
     let listen = ([127, 0, 0, 1], 0).into();
     let config =
@@ -138,7 +145,7 @@ impl Service {
         let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
         let process = Process { redis_url, ..process(folder.path(), &lifecycle) };
         let started = switchboard_config_service::start(config, registry, &process).await.unwrap();
-        Self { _folder: folder, vendors: None, lifecycle, started }
+        Self { folder, vendors: None, lifecycle, started }
     }
 
     fn channel(&self, caller: &str) -> AuthorizedChannel {
@@ -158,6 +165,16 @@ impl Service {
 
     pub fn vendors(&self) -> &VendorSim {
         self.vendors.as_ref().unwrap()
+    }
+
+    /// The whole answer of `/readyz`.
+    pub async fn readiness(&self) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut connection = tokio::net::TcpStream::connect(self.started.metrics_address).await.unwrap();
+        connection.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer.replacen("HTTP/1.0", "HTTP/1.1", 1)
     }
 
     /// Ends the service in order.
@@ -196,6 +213,18 @@ pub fn sendtalk() -> std::collections::HashMap<String, String> {
         ("sender_profile_key", account.sender_profile_key),
         ("default_sender", account.default_sender),
     ])
+}
+
+/// Asks again and again until it is so.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = tokio::time::Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The reason, code and Korean sentence of an error.

@@ -4,6 +4,7 @@ use switchboard_runtime::error::{Problem, Reason};
 use tonic::Status;
 
 use crate::{
+    callbacks::NoRoom,
     history::HistoryError,
     prepare::{Invalid, Violation},
     resolver::{ResolveError, Unroutable},
@@ -75,6 +76,14 @@ pub(super) fn history(error: &HistoryError) -> Status {
         HistoryError::Inconsistent => Problem::new(Reason::Internal, error.to_string()).into(),
     }
 }
+
+/// A vendor account has no room left in the quarantine.
+pub(super) fn no_room(error: NoRoom) -> Status {
+    Problem::new(Reason::Overloaded, error.to_string()).retry_after(NOT_SOON).into()
+}
+
+/// When it is worth trying again with what needs an operator first.
+const NOT_SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// No such message, or none that this caller may know of.
 pub(super) fn message_not_found() -> Status {

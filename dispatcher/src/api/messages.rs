@@ -1,6 +1,6 @@
 //! `MessageService`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
@@ -14,6 +14,7 @@ use switchboard_runtime::{
     SharedClock,
     auth::{Principal, Role},
     paging::{PageToken, page_size},
+    trace,
 };
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait, metadata::MetadataMap};
@@ -23,7 +24,7 @@ use crate::{
     history::History,
     message::Message,
     prepare::{self, AdRules, Draft, Invalid},
-    send::Sends,
+    send::{Call, Sends},
 };
 
 /// `MessageService`.
@@ -32,6 +33,7 @@ pub struct Messages {
     sends: Sends,
     history: History,
     rules: AdRules,
+    result_horizon: Duration,
     clock: SharedClock,
 }
 
@@ -44,33 +46,37 @@ struct Cursor {
 }
 
 impl Messages {
-    /// Puts the parts together.
-    pub fn new(sends: Sends, history: History, rules: AdRules, clock: SharedClock) -> Self {
-        Self { sends, history, rules, clock }
+    /// Puts the parts together. `result_horizon` is how long a result may take.
+    pub fn new(sends: Sends, history: History, rules: AdRules, result_horizon: Duration, clock: SharedClock) -> Self {
+        Self { sends, history, rules, result_horizon, clock }
+    }
+
+    fn view(&self, visibility: convert::Visibility) -> convert::View {
+        convert::View { visibility, result_horizon: self.result_horizon }
     }
 
     /// Sends what was prepared, or answers a repeat.
-    async fn send(&self, draft: Result<Draft, Invalid>, deadline: Option<Instant>) -> Result<Arc<Message>, Status> {
-        self.sends.send(draft.map_err(error::invalid)?, deadline).await.map_err(error::send)
+    async fn send(&self, draft: Result<Draft, Invalid>, call: Call) -> Result<Arc<Message>, Status> {
+        self.sends.send(draft.map_err(error::invalid)?, call).await.map_err(error::send)
     }
 }
 
 #[async_trait]
 impl MessageService for Messages {
     async fn send_sms(&self, request: Request<SendSmsRequest>) -> Result<Response<SendSmsResponse>, Status> {
-        let deadline = deadline(request.metadata());
+        let call = call(request.metadata());
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
         let draft = prepare::sms(convert::sms_request(request), self.rules, self.clock.now());
-        let message = self.send(draft, deadline).await?;
+        let message = self.send(draft, call).await?;
         Ok(Response::new(SendSmsResponse {
-            message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
+            message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
     async fn send_mms(&self, request: Request<SendMmsRequest>) -> Result<Response<SendMmsResponse>, Status> {
-        let deadline = deadline(request.metadata());
+        let call = call(request.metadata());
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
@@ -80,9 +86,9 @@ impl MessageService for Messages {
         let draft = tokio::task::spawn_blocking(move || prepare::mms(text, images, rules, now))
             .await
             .map_err(|_| Status::internal("an image could not be decoded"))?;
-        let message = self.send(draft, deadline).await?;
+        let message = self.send(draft, call).await?;
         Ok(Response::new(SendMmsResponse {
-            message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
+            message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
@@ -90,14 +96,14 @@ impl MessageService for Messages {
         &self,
         request: Request<SendAlimtalkRequest>,
     ) -> Result<Response<SendAlimtalkResponse>, Status> {
-        let deadline = deadline(request.metadata());
+        let call = call(request.metadata());
         let principal = Principal::of(&request)?;
         let request = request.into_inner();
         principal.authorize_organization(&request.organization_id)?;
         let draft = prepare::alimtalk(convert::alimtalk_request(request));
-        let message = self.send(draft, deadline).await?;
+        let message = self.send(draft, call).await?;
         Ok(Response::new(SendAlimtalkResponse {
-            message: Some(convert::message_without_events(&message, convert::Visibility::Whole)),
+            message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),
         }))
     }
 
@@ -111,7 +117,9 @@ impl MessageService for Messages {
         // A caller that is limited to some organisations must not learn that others have such a message.
         let message = message.filter(|message| principal.may_act_for(&message.organization_id));
         let message = message.ok_or_else(error::message_not_found)?;
-        Ok(Response::new(GetMessageResponse { message: Some(convert::message(&message, visibility(&principal))) }))
+        Ok(Response::new(GetMessageResponse {
+            message: Some(convert::message(&message, self.view(visibility(&principal)))),
+        }))
     }
 
     async fn list_messages(
@@ -137,16 +145,17 @@ impl MessageService for Messages {
             Some(last) if more => PageToken::encode(&scope, &Cursor { time: last.create_time, id: last.id.clone() })?,
             _ => String::new(),
         };
-        let visibility = visibility(&principal);
+        let view = self.view(visibility(&principal));
+        let show = if request.with_events { convert::message } else { convert::message_without_events };
         Ok(Response::new(ListMessagesResponse {
-            messages: messages.iter().map(|message| convert::message_without_events(message, visibility)).collect(),
+            messages: messages.iter().map(|message| show(message, view)).collect(),
             next_page_token,
         }))
     }
 }
 
 /// Senders see what they sent and superadmins everything; others see recipients masked.
-fn visibility(principal: &Principal) -> convert::Visibility {
+pub(super) fn visibility(principal: &Principal) -> convert::Visibility {
     if principal.has_any(&[Role::Superadmin, Role::Sender]) {
         convert::Visibility::Whole
     } else {
@@ -161,18 +170,22 @@ fn scope(organization_id: &str, filter: &switchboard_proto::dispatch::v1::Messag
     format!("messages:{}", hex::encode(digest(&SHA256, text.as_bytes())))
 }
 
+fn call(metadata: &MetadataMap) -> Call {
+    Call { deadline: deadline(metadata), caller: trace::caller(metadata) }
+}
+
 /// When the caller stops waiting: the `grpc-timeout` header (gRPC over HTTP/2, Requests).
 fn deadline(metadata: &MetadataMap) -> Option<Instant> {
     let value = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     let amount: u64 = digits.parse().ok()?;
     let timeout = match unit {
-        "H" => std::time::Duration::from_secs(amount.checked_mul(3600)?),
-        "M" => std::time::Duration::from_secs(amount.checked_mul(60)?),
-        "S" => std::time::Duration::from_secs(amount),
-        "m" => std::time::Duration::from_millis(amount),
-        "u" => std::time::Duration::from_micros(amount),
-        "n" => std::time::Duration::from_nanos(amount),
+        "H" => Duration::from_secs(amount.checked_mul(3600)?),
+        "M" => Duration::from_secs(amount.checked_mul(60)?),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
         _ => return None,
     };
     Instant::now().checked_add(timeout)

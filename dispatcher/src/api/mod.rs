@@ -6,6 +6,8 @@ mod error;
 mod messages;
 pub mod policy;
 mod status;
+mod webhooks;
 
 pub use messages::Messages;
 pub use status::DeliveryStatus;
+pub use webhooks::WebhookAdmin;

@@ -15,5 +15,9 @@ pub fn policy() -> Policy {
         ("/switchboard.dispatch.v1.MessageService/GetMessage", READ),
         ("/switchboard.dispatch.v1.MessageService/ListMessages", READ),
         ("/switchboard.dispatch.v1.DeliveryStatusService/ReportStatus", &[Role::WebhookGateway]),
+        ("/switchboard.dispatch.v1.DeliveryStatusService/QuarantineEvents", &[Role::WebhookGateway]),
+        ("/switchboard.dispatch.v1.WebhookAdminService/ListQuarantinedEvents", READ),
+        ("/switchboard.dispatch.v1.WebhookAdminService/ReplayQuarantinedEvents", &[Role::Operator, Role::Superadmin]),
+        ("/switchboard.dispatch.v1.WebhookAdminService/ListRefusedUpdates", &[Role::Superadmin, Role::Auditor]),
     ])
 }

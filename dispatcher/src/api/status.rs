@@ -1,30 +1,30 @@
 //! `DeliveryStatusService`.
 
-use futures::future::try_join_all;
 use switchboard_proto::dispatch::v1::{
-    ReportStatusRequest, ReportStatusResponse, delivery_status_service_server::DeliveryStatusService,
+    QuarantineEventsRequest, QuarantineEventsResponse, ReportStatusRequest, ReportStatusResponse,
+    delivery_status_service_server::DeliveryStatusService,
 };
 use switchboard_runtime::SharedClock;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{convert, error};
-use crate::{history::History, send::Sends, store::StatusOutcome};
+use crate::callbacks::{Quarantine, Reports};
 
-/// Updates in one request at most.
+/// Updates, or unreadable events, in one request at most.
 const MOST_UPDATES: usize = 1000;
 
 /// `DeliveryStatusService`.
 #[derive(Clone)]
 pub struct DeliveryStatus {
-    history: History,
-    sends: Sends,
+    reports: Reports,
+    quarantine: Quarantine,
     clock: SharedClock,
 }
 
 impl DeliveryStatus {
     /// Puts the parts together.
-    pub fn new(history: History, sends: Sends, clock: SharedClock) -> Self {
-        Self { history, sends, clock }
+    pub fn new(reports: Reports, quarantine: Quarantine, clock: SharedClock) -> Self {
+        Self { reports, quarantine, clock }
     }
 }
 
@@ -39,47 +39,28 @@ impl DeliveryStatusService for DeliveryStatus {
             return Err(error::field("updates", "has more than 1000 entries: send them in several requests"));
         }
         let now = self.clock.now();
-        let updates: Vec<_> = (0..)
+        let updates = (0..)
             .zip(updates)
             .map(|(index, update)| convert::status_update(index, update, now))
             .collect::<Result<_, _>>()?;
-        // Queued in their order; the writer commits them together.
-        let results = try_join_all(updates.into_iter().map(|update| {
-            let history = self.history.clone();
-            async move {
-                let (provider, account) = (update.provider.clone(), update.provider_account.clone());
-                if update.report.status.is_none() {
-                    metrics::counter!("switchboard_unknown_status_words_total", "provider" => provider.clone())
-                        .increment(1);
-                }
-                let mut result = history.report(update).await?;
-                self.sends.follow_up(result.fallback.take());
-                count(&provider, result.outcome);
-                if result.outcome == StatusOutcome::Foreign {
-                    tracing::warn!(
-                        security = true,
-                        provider,
-                        account,
-                        "an update was refused: it speaks for a message of another account"
-                    );
-                }
-                Ok::<_, crate::history::HistoryError>(result)
-            }
-        }))
-        .await
-        .map_err(|e| error::history(&e))?;
+        let results = self.reports.apply(updates).await.map_err(|e| error::history(&e))?;
         Ok(Response::new(ReportStatusResponse { results: results.into_iter().map(convert::status_result).collect() }))
     }
-}
 
-fn count(provider: &str, outcome: StatusOutcome) {
-    let word = match outcome {
-        StatusOutcome::Applied => "applied",
-        StatusOutcome::Duplicate => "duplicate",
-        StatusOutcome::Stale => "stale",
-        StatusOutcome::Parked => "parked",
-        StatusOutcome::Foreign => "foreign",
-    };
-    metrics::counter!("switchboard_status_updates_total", "provider" => provider.to_owned(), "outcome" => word)
-        .increment(1);
+    async fn quarantine_events(
+        &self,
+        request: Request<QuarantineEventsRequest>,
+    ) -> Result<Response<QuarantineEventsResponse>, Status> {
+        let events = request.into_inner().events;
+        if events.len() > MOST_UPDATES {
+            return Err(error::field("events", "has more than 1000 entries: send them in several requests"));
+        }
+        let events = (0..)
+            .zip(events)
+            .map(|(index, event)| convert::unreadable_event(index, event))
+            .collect::<Result<_, _>>()?;
+        let kept = self.quarantine.set_aside(events).await.map_err(|e| error::history(&e))?;
+        let added = kept.map_err(error::no_room)?;
+        Ok(Response::new(QuarantineEventsResponse { added_count: i32::try_from(added).unwrap_or(i32::MAX) }))
+    }
 }

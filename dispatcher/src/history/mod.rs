@@ -6,18 +6,19 @@
 mod health;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use switchboard_runtime::Lifecycle;
+use switchboard_runtime::{Lifecycle, http::Check};
 use tokio::sync::{mpsc, oneshot};
 
+use self::health::Health;
 use crate::{
     message::{Message, Settlement},
-    store::{Fingerprint, ListQuery, NewMessage, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written},
+    store::{
+        Fingerprint, ListQuery, NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Store, StoreError, Write, Written,
+    },
 };
-
-pub use health::watch as watch_health;
 
 /// Messages and their past. Clones share the writers: one for what callers wait for, one for what vendors report, so that
 /// a flood of callbacks holds up no send.
@@ -26,6 +27,8 @@ pub struct History {
     store: Arc<dyn Store>,
     sends: mpsc::Sender<Job>,
     reports: mpsc::Sender<Job>,
+    health: Arc<Health>,
+    patience: Duration,
 }
 
 /// A write, and who waits for it.
@@ -41,6 +44,13 @@ type Reply = oneshot::Sender<Result<Written, HistoryError>>;
 
 /// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
 const QUEUE: usize = 4096;
+
+/// How long a caller waits for its record by default when the store is silent. An embedded one is as near as its disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a reader waits.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a claim may take.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why the history did not do it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +70,7 @@ impl From<StoreError> for HistoryError {
                 tracing::error!(message_id, why, "a stored message cannot be read");
                 Self::Inconsistent
             }
+            StoreError::NotOpen => Self::Unavailable,
             error => {
                 tracing::error!(%error, "the message history failed");
                 metrics::counter!("switchboard_history_errors_total").increment(1);
@@ -100,6 +111,8 @@ pub struct ReportResult {
     pub status: Option<crate::message::Status>,
     /// A text that is recorded in the message's place and has to be sent.
     pub fallback: Option<Box<Message>>,
+    /// Whose message it spoke for without being allowed to.
+    pub spoken_for: Option<SpokenFor>,
 }
 
 impl History {
@@ -114,7 +127,26 @@ impl History {
             });
             queue
         };
-        Self { sends: start("history writer of sends"), reports: start("history writer of reports"), store }
+        let (sends, reports) = (start("history writer of sends"), start("history writer of reports"));
+        Self { sends, reports, store, health: Arc::default(), patience: PATIENCE }
+    }
+
+    /// The same, but with another bound on how long a caller waits for its record when the store has fallen silent. One
+    /// that is slow, but answers, is waited for.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Starts asking the store whether it answers, until the process drains: `check` says so, and while it does not,
+    /// records and reports are refused at once.
+    pub fn watch_health(&self, check: Check, lifecycle: &Lifecycle) {
+        let (draining, store, health) = (lifecycle.draining(), Arc::clone(&self.store), Arc::clone(&self.health));
+        let quick = self.patience / 2;
+        lifecycle.spawn("history health", async move {
+            draining.run_until_cancelled(health.watch(|| store.ping(), &check, quick)).await;
+            Ok(())
+        });
     }
 
     /// Records a message. It is committed when this returns.
@@ -123,7 +155,15 @@ impl History {
     ///
     /// Nothing was recorded.
     pub async fn record(&self, new: NewMessage) -> Result<Recorded, HistoryError> {
-        match write(&self.sends, Write::Record(Box::new(new)), None).await? {
+        self.answers()?;
+        let written = tokio::select! {
+            biased;
+            written = write(&self.sends, Write::Record(Box::new(new)), None) => written,
+            // Given up, it is not written any more, unless that had begun: then nobody calls the vendor for it but
+            // reconciliation, which asks first.
+            () = self.falls_silent() => return Err(HistoryError::Unavailable),
+        };
+        match written? {
             Written::Recorded(message) => Ok(Recorded::New(Arc::new(*message))),
             Written::Existing(message) => Ok(Recorded::Existing(message)),
             Written::RequestIdReused { message_id } => Ok(Recorded::RequestIdReused { message_id }),
@@ -179,9 +219,10 @@ impl History {
     ///
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
+        self.answers()?;
         match write(&self.reports, Write::Report(Box::new(update)), None).await? {
-            Written::Reported { outcome, message_id, status, fallback } => {
-                Ok(ReportResult { outcome, message_id, status, fallback })
+            Written::Reported { outcome, message_id, status, fallback, spoken_for } => {
+                Ok(ReportResult { outcome, message_id, status, fallback, spoken_for })
             }
             _ => Err(HistoryError::Inconsistent),
         }
@@ -212,7 +253,7 @@ impl History {
     ///
     /// When the store cannot be written.
     pub async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, HistoryError> {
-        Ok(self.store.claim_due(now, limit).await?)
+        self.read(CLAIM_PATIENCE, self.store.claim_due(now, limit)).await
     }
 
     /// One message.
@@ -221,7 +262,7 @@ impl History {
     ///
     /// When the store cannot be read.
     pub async fn message(&self, message_id: &str) -> Result<Option<Message>, HistoryError> {
-        Ok(self.store.message(message_id).await?)
+        self.read(READ_PATIENCE, self.store.message(message_id)).await
     }
 
     /// The message that a request id made.
@@ -234,7 +275,7 @@ impl History {
         organization_id: &str,
         request_id: &str,
     ) -> Result<Option<(Message, Fingerprint)>, HistoryError> {
-        Ok(self.store.by_request_id(organization_id, request_id).await?)
+        self.read(READ_PATIENCE, self.store.by_request_id(organization_id, request_id)).await
     }
 
     /// A page of messages, newest first.
@@ -243,7 +284,40 @@ impl History {
     ///
     /// When the store cannot be read.
     pub async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, HistoryError> {
-        Ok(self.store.list(query).await?)
+        self.read(READ_PATIENCE, self.store.list(query)).await
+    }
+
+    /// Returns when a write takes long and the store does not say either that it is there.
+    async fn falls_silent(&self) {
+        tokio::time::sleep(self.patience / 2).await;
+        self.health.doubt();
+        self.health.is_lost().await;
+    }
+
+    fn answers(&self) -> Result<(), HistoryError> {
+        if self.health.is_away() { Err(HistoryError::Unavailable) } else { Ok(()) }
+    }
+
+    /// What is asked of the store itself, within a bound: a connection that has fallen silent stays so.
+    async fn read<T>(
+        &self,
+        patience: Duration,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, HistoryError> {
+        self.answers()?;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                tracing::error!(?patience, "the message history has not answered in time");
+                Err(HistoryError::Unavailable)
+            }
+        }
+    }
+
+    /// How many writes wait for each writer.
+    pub fn waiting(&self) -> [(&'static str, usize); 2] {
+        let waiting = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        [("sends", waiting(&self.sends)), ("reports", waiting(&self.reports))]
     }
 }
 

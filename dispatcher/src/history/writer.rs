@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::batch::Batch;
 use super::{HistoryError, Job};
-use crate::store::Store;
+use crate::store::{Store, Write};
 
 /// Writes in one transaction at most.
 const LARGEST_BATCH: usize = 512;
@@ -30,6 +30,8 @@ pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, st
         if received == 0 {
             return;
         }
+        // Who waited for it has been told that there is no message, so none may be made now.
+        waiting.retain(|job: &Job| !(matches!(job.write, Write::Record(_)) && job.reply.is_closed()));
         let begun = Instant::now();
         let (batch, mut rest) = Batch::of(waiting.drain(..), store.reconcile_after());
         rest.extend(batch.commit(&*store).await);

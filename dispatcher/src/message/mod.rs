@@ -3,6 +3,7 @@
 mod content;
 mod event;
 mod fallback;
+mod next;
 mod state;
 mod transition;
 
@@ -13,8 +14,9 @@ use switchboard_providers::model::{Channel, Failure};
 
 pub use content::{AlimtalkContent, Content, FallbackText, MmsContent, TextContent, UnreadableContent};
 pub use event::{Event, EventKind};
+pub use next::{Action, Next};
 pub use state::{Receipt, State, Status, UnknownStatus};
-pub use transition::{Applied, Report, Settlement};
+pub use transition::{Applied, Report, Settlement, vendors_fallback};
 
 /// A message as the history holds it.
 #[derive(Clone)]

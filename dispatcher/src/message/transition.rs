@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use switchboard_providers::model::{Failure, ReportedStatus};
+use switchboard_providers::model::{Failure, FallbackReport, Report as VendorReport, ReportedStatus};
 
 use super::{Content, EventKind, FallbackText, Message, Receipt, Route, State, Status, event::Event};
 
@@ -51,6 +51,32 @@ pub struct Report {
     /// What the vendor's own fallback did, in one sentence; empty: it speaks of none.
     #[serde(default)]
     pub fallback: String,
+}
+
+impl Report {
+    /// What a vendor said, in a callback or when it was asked.
+    pub fn of_vendor(report: VendorReport, now: DateTime<Utc>) -> Self {
+        Self {
+            provider_message_id: report.provider_message_id,
+            status: report.status,
+            provider_status: report.provider_status,
+            failure: report.failure,
+            occur_time: report.occur_time.unwrap_or(now),
+            fallback: report.fallback.as_ref().map(vendors_fallback).unwrap_or_default(),
+        }
+    }
+}
+
+/// What the vendor's own fallback did, for the timeline.
+pub fn vendors_fallback(fallback: &FallbackReport) -> String {
+    let status = match fallback.status {
+        None => "reported on",
+        Some(ReportedStatus::Delivered) => "delivered",
+        Some(ReportedStatus::Failed) => "failed",
+        Some(ReportedStatus::Queued | ReportedStatus::Sent) => "sent",
+    };
+    let why = fallback.failure.as_ref().map(|failure| format!(" ({})", failure.code.as_str())).unwrap_or_default();
+    format!("the vendor's own text in its place, {}, is {status}{why}", fallback.provider_message_id)
 }
 
 /// What a report did.

@@ -64,12 +64,14 @@ struct Shared {
 const CLOSED: u8 = 0;
 const TRYING: u8 = 1;
 const OPEN: u8 = 2;
+/// What the states are called, in their order.
+pub(super) const STATES: [&str; 3] = ["closed", "trying", "open"];
 
-/// Follows the state machine: for metrics, and for the way back.
+/// Follows the state machine: for the log, and for the way back.
 struct Watcher(Arc<Shared>);
 
 impl Watcher {
-    fn changed(&self, state: u8, word: &'static str) {
+    fn changed(&self, state: u8) {
         let before = self.0.state.swap(state, Ordering::AcqRel);
         if before == state {
             return;
@@ -77,11 +79,9 @@ impl Watcher {
         tracing::warn!(
             provider = self.0.provider,
             account = self.0.account,
-            state = word,
+            state = STATES[usize::from(state)],
             "the breaker of a vendor account has changed"
         );
-        metrics::gauge!("switchboard_breaker_state", "provider" => self.0.provider, "account" => self.0.account.clone())
-            .set(f64::from(state) / 2.0);
     }
 }
 
@@ -91,18 +91,18 @@ impl Instrument for Watcher {
     }
 
     fn on_open(&self) {
-        self.changed(OPEN, "open");
+        self.changed(OPEN);
     }
 
     fn on_half_open(&self) {
-        self.changed(TRYING, "trying");
+        self.changed(TRYING);
     }
 
     fn on_closed(&self) {
         if self.0.state.load(Ordering::Acquire) != CLOSED {
             *self.0.closed_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-        self.changed(CLOSED, "closed");
+        self.changed(CLOSED);
     }
 }
 
@@ -123,6 +123,11 @@ impl Breaker {
         let policy =
             failure_policy::success_rate_over_time_window(success_rate, settings.least_calls, settings.window, pauses);
         Self { machine: StateMachine::new(policy, Watcher(Arc::clone(&shared))), shared }
+    }
+
+    /// Its state, as a word.
+    pub(super) fn state(&self) -> &'static str {
+        STATES[usize::from(self.shared.state.load(Ordering::Acquire))]
     }
 
     /// A place for one call; `None`: the vendor is left alone now.
@@ -290,6 +295,23 @@ mod tests {
         let reached = calls(&breaker, &refusal(Fault::Vendor), 1000);
         // The window is 300 calls long here; then nothing passes for an hour.
         assert!((299..=301).contains(&reached), "{reached} of 1000 calls reached a vendor that always fails");
+    }
+
+    #[test]
+    fn no_setting_keeps_an_account_from_being_opened() {
+        for extreme in [Duration::ZERO, Duration::from_millis(500), Duration::MAX] {
+            let config = crate::config::BreakerConfig {
+                failure_rate: 0.0,
+                window: extreme,
+                least_calls: 0,
+                pause: extreme,
+                trial_calls: 0,
+                recovery: extreme,
+            };
+            let breaker = Breaker::new("cloudmsg", "svc-a", &(&config).into(), 64);
+            let accepted = SendOutcome::InDoubt(Failure::new(FailureCode::Unknown, "", "", false));
+            calls(&breaker, &accepted, 3);
+        }
     }
 
     #[tokio::test(start_paused = true)]

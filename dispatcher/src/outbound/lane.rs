@@ -1,15 +1,15 @@
 //! One vendor account's way out, and all of them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use switchboard_providers::{
-    MessageProvider,
-    model::{Failure, FailureCode, Fault, LookUp, LookUpError, Refusal, Report, SendOutcome},
+    MessageProvider, ResultsPage, ResultsSpan,
+    model::{Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Refusal, Report, SendOutcome},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -19,7 +19,8 @@ use tower::{Service as _, ServiceExt as _};
 
 use super::{
     BreakerSettings, Outgoing,
-    breaker::Breaker,
+    breaker::{Breaker, STATES},
+    meter::Meter,
     pace::Pace,
     rate::Rate,
     stack::{Call, Stack, stack},
@@ -51,6 +52,8 @@ pub struct Lane {
 struct Shared {
     provider_code: &'static str,
     limits: Limits,
+    meter: Arc<Meter>,
+    breaker: Breaker,
     stack: Stack,
     rate: Arc<dyn Rate>,
     /// The account's name where the rate is kept.
@@ -76,6 +79,13 @@ pub struct Overloaded {
     pub retry_after: Duration,
 }
 
+impl Limits {
+    /// Places of a lane: under way and waiting.
+    fn places(&self) -> usize {
+        self.concurrency.saturating_add(self.queue).clamp(1, Semaphore::MAX_PERMITS)
+    }
+}
+
 impl Lane {
     /// Reserves a place, waiting for one no longer than the lane's bound or the caller's deadline.
     ///
@@ -83,9 +93,9 @@ impl Lane {
     ///
     /// When none came free in time.
     pub async fn admit(&self, deadline: Option<Instant>) -> Result<Admitted, Overloaded> {
-        let Shared { limits, stack, places, provider_code, rate, rate_key, .. } = &*self.shared;
+        let Shared { limits, stack, places, meter, rate, rate_key, .. } = &*self.shared;
         let overloaded = || {
-            metrics::counter!("switchboard_sends_shed_total", "provider" => *provider_code).increment(1);
+            meter.shed();
             Overloaded { retry_after: limits.queue_wait.max(Duration::from_secs(1)) }
         };
         let place = Arc::clone(places).try_acquire_owned().map_err(|_| overloaded())?;
@@ -102,21 +112,42 @@ impl Lane {
         Ok(Admitted { stack, shared: Arc::clone(&self.shared), provider: Arc::clone(&self.provider), _place: place })
     }
 
+    /// Counts what a message has come to with this account's vendor, after every attempt.
+    pub fn sent(&self, channel: Channel, outcome: &SendOutcome) {
+        self.shared.meter.sent(channel, outcome);
+    }
+
     /// Asks the vendor what became of a message, within the account's rate.
     ///
     /// # Errors
     ///
     /// When the vendor could not be asked.
     pub async fn look_up(&self, what: LookUp<'_>, at: DateTime<Utc>) -> Result<Vec<Report>, LookUpError> {
-        if let Some(rest) = self.shared.pace.paused() {
+        self.shared.ask(self.provider.look_up(what, at)).await
+    }
+
+    /// Asks the vendor for a page of its results feed, within the account's rate.
+    ///
+    /// # Errors
+    ///
+    /// When the vendor could not be asked.
+    pub async fn results(&self, span: ResultsSpan<'_>, at: DateTime<Utc>) -> Result<ResultsPage, LookUpError> {
+        self.shared.ask(self.provider.results(span, at)).await
+    }
+}
+
+impl Shared {
+    /// Asks when it is the account's turn, unless the vendor has asked for a pause.
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, LookUpError>>) -> Result<T, LookUpError> {
+        if let Some(rest) = self.pace.paused() {
             let detail = "the vendor has asked for a pause; it was not asked";
             let failure = Failure::new(FailureCode::ProviderThrottled, "", detail, true);
             return Err(LookUpError { failure, retry_after: Some(rest) });
         }
-        self.shared.rate.turn(&self.shared.rate_key).await;
-        let answer = self.provider.look_up(what, at).await;
+        self.rate.turn(&self.rate_key).await;
+        let answer = question.await;
         if let Err(LookUpError { retry_after: Some(pause), .. }) = &answer {
-            self.shared.pace.pause(*pause);
+            self.pace.pause(*pause);
         }
         answer
     }
@@ -141,13 +172,7 @@ impl Admitted {
         if let SendOutcome::Refused(Refusal { retry_after: Some(pause), fault: Fault::Vendor, .. }) = &outcome {
             self.shared.pace.pause(*pause);
         }
-        let word = match &outcome {
-            SendOutcome::Accepted(_) => "accepted",
-            SendOutcome::Refused(_) => "refused",
-            SendOutcome::InDoubt(_) => "in_doubt",
-        };
-        metrics::histogram!("switchboard_vendor_call_seconds", "provider" => self.shared.provider_code, "outcome" => word)
-            .record(begun.elapsed().as_secs_f64());
+        self.shared.meter.called(&outcome, begun.elapsed());
         outcome
     }
 }
@@ -166,32 +191,69 @@ fn left_alone(rest: Duration) -> SendOutcome {
 pub struct Lanes {
     limits: Limits,
     rate: Arc<dyn Rate>,
-    lanes: Mutex<HashMap<(&'static str, String), Arc<Shared>>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    lanes: HashMap<(&'static str, String), Arc<Shared>>,
+    meters: HashMap<&'static str, Arc<Meter>>,
+}
+
+/// How much of one vendor's lanes is in use.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Sends that are under way or wait for a place, in all lanes.
+    pub sends: usize,
+    /// The share of its places that the fullest lane has given away: 1 is full.
+    pub fullest: f64,
+    /// How many accounts' breakers are in each state: `closed`, `trying`, `open`.
+    pub breakers: BTreeMap<&'static str, u32>,
 }
 
 impl Lanes {
     /// None yet; each will have these limits and this rate.
     pub fn new(limits: Limits, rate: Arc<dyn Rate>) -> Self {
-        Self { limits, rate, lanes: Mutex::default() }
+        Self { limits, rate, open: Mutex::default() }
     }
 
     /// The lane of an account, with the client that its credentials open.
     pub fn lane(&self, provider_code: &'static str, account: &str, provider: Arc<dyn MessageProvider>) -> Lane {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { lanes, meters } = &mut *open;
         let shared = lanes.entry((provider_code, account.to_owned())).or_insert_with(|| {
+            let meter = meters.entry(provider_code).or_insert_with(|| Arc::new(Meter::new(provider_code)));
+            let breaker = Breaker::new(provider_code, account, &self.limits.breaker, self.limits.concurrency);
             Arc::new(Shared {
                 provider_code,
                 limits: self.limits,
-                stack: stack(
-                    Breaker::new(provider_code, account, &self.limits.breaker, self.limits.concurrency),
-                    &self.limits,
-                ),
+                meter: Arc::clone(meter),
+                stack: stack(breaker.clone(), &self.limits),
+                breaker,
                 rate: Arc::clone(&self.rate),
                 rate_key: format!("{provider_code}:{account}"),
                 pace: Pace::default(),
-                places: Arc::new(Semaphore::new(self.limits.concurrency.saturating_add(self.limits.queue))),
+                places: Arc::new(Semaphore::new(self.limits.places())),
             })
         });
         Lane { shared: Arc::clone(shared), provider }
+    }
+
+    /// How much of the lanes is in use, by vendor.
+    #[expect(clippy::cast_precision_loss, reason = "a share of a small width")]
+    pub fn usage(&self) -> BTreeMap<&'static str, Usage> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage: BTreeMap<&'static str, Usage> = BTreeMap::new();
+        for shared in open.lanes.values() {
+            let of_vendor = usage
+                .entry(shared.provider_code)
+                .or_insert_with(|| Usage { breakers: STATES.map(|state| (state, 0)).into(), ..Usage::default() });
+            let places = shared.limits.places();
+            let taken = places - shared.places.available_permits().min(places);
+            of_vendor.sends += taken;
+            of_vendor.fullest = of_vendor.fullest.max(taken as f64 / places as f64);
+            *of_vendor.breakers.entry(shared.breaker.state()).or_default() += 1;
+        }
+        usage
     }
 }

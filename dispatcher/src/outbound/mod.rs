@@ -6,12 +6,13 @@
 
 mod breaker;
 mod lane;
+mod meter;
 mod outgoing;
 mod pace;
 mod rate;
 mod stack;
 
 pub use breaker::BreakerSettings;
-pub use lane::{Admitted, Lane, Lanes, Limits, Overloaded};
+pub use lane::{Admitted, Lane, Lanes, Limits, Overloaded, Usage};
 pub use outgoing::{NotSendable, Outgoing};
 pub use rate::{LocalRate, Rate, SharedRate, Unlimited};

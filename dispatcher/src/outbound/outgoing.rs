@@ -16,6 +16,18 @@ pub enum Outgoing {
     Alimtalk(Alimtalk),
 }
 
+impl Outgoing {
+    /// What it goes out as.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Sms(Sms { kind: TextKind::Sms, .. }) => Channel::Sms,
+            Self::Sms(Sms { kind: TextKind::Lms, .. }) => Channel::Lms,
+            Self::Mms(_) => Channel::Mms,
+            Self::Alimtalk(_) => Channel::Alimtalk,
+        }
+    }
+}
+
 /// A message that cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotSendable {

@@ -6,22 +6,22 @@ use switchboard_providers::{
     model::{Failure, FailureCode, LookUp, Report as VendorReport},
 };
 
-use super::Reconciler;
+use super::{Reconciler, turn::Turn};
 use crate::{
     history::HistoryError,
-    message::{EventKind, Message, Report, Settlement, State},
+    message::{EventKind, Message, Settlement, State},
     resolver::Account,
-    store::StatusUpdate,
+    store::{Signer, StatusUpdate},
 };
 
 impl Reconciler {
     /// Finds out what became of it, as far as that can be found out now.
-    pub(super) async fn attend(&self, message: Message) {
+    pub(super) async fn attend(&self, turn: &Turn, message: Message) {
         let message_id = message.id.clone();
         let result = match message.state {
             State::Requested => self.lost(message).await,
-            State::InDoubt => self.in_doubt(message).await,
-            State::Queued(_) | State::Sent(_) => self.unreported(message).await,
+            State::InDoubt => self.in_doubt(turn, message).await,
+            State::Queued(_) | State::Sent(_) => self.unreported(turn, message).await,
             State::Delivered { .. } | State::Failed { .. } | State::Unresolved(_) => Ok(()),
         };
         if let Err(error) = result {
@@ -42,13 +42,11 @@ impl Reconciler {
     }
 
     /// The vendor may or may not have it: only the vendor can say.
-    async fn in_doubt(&self, message: Message) -> Result<(), HistoryError> {
-        let Some(account) = self.resolver.account(&message.route).await else {
-            return self.give_up_if_late(&message).await;
-        };
-        match self.ask(&account, LookUp::Reference(&message.id)).await {
+    async fn in_doubt(&self, turn: &Turn, message: Message) -> Result<(), HistoryError> {
+        let Some(account) = &turn.account else { return self.give_up_if_late(&message).await };
+        match self.ask(turn, &message.id, LookUp::Reference(&message.id)).await {
             None => self.give_up_if_late(&message).await,
-            Some(reports) if reports.is_empty() => self.absent(message, &account).await,
+            Some(reports) if reports.is_empty() => self.absent(message, account).await,
             Some(reports) => {
                 if reports.len() > 1 {
                     let copies = reports.len();
@@ -85,29 +83,23 @@ impl Reconciler {
     }
 
     /// The vendor has it, and has not reported a result.
-    async fn unreported(&self, message: Message) -> Result<(), HistoryError> {
+    async fn unreported(&self, turn: &Turn, message: Message) -> Result<(), HistoryError> {
         let known = message.state.receipt().map(|receipt| receipt.provider_message_id.clone()).unwrap_or_default();
         let what = if known.is_empty() { LookUp::Reference(&message.id) } else { LookUp::ProviderMessageId(&known) };
-        if let Some(account) = self.resolver.account(&message.route).await
-            && let Some(reports) = self.ask(&account, what).await
-        {
-            self.apply(&message, reports).await?;
-        }
+        let reports = self.ask(turn, &message.id, what).await.unwrap_or_default();
+        self.apply(&message, reports).await?;
         self.give_up_if_late(&message).await
     }
 
-    /// Asks the vendor; `None`: it could not be asked, which says nothing about the message.
-    async fn ask(&self, account: &Account, what: LookUp<'_>) -> Option<Vec<VendorReport>> {
-        let look_up = account.lane.look_up(what, self.clock.now());
-        let answer = tokio::time::timeout(self.policy.look_up_timeout, look_up).await;
-        let outcome = match &answer {
-            Ok(Ok(reports)) if reports.is_empty() => "absent",
-            Ok(Ok(_)) => "found",
-            Ok(Err(_)) | Err(_) => "failed",
+    /// What the vendor's feed said about it, if anything.
+    pub(super) async fn heard(&self, message: Message, reports: Vec<VendorReport>) {
+        let result = async {
+            self.apply(&message, reports).await?;
+            self.give_up_if_late(&message).await
         };
-        metrics::counter!("switchboard_look_ups_total", "provider" => account.vendor.code, "outcome" => outcome)
-            .increment(1);
-        answer.ok()?.ok()
+        if let Err(error) = result.await {
+            tracing::warn!(message_id = message.id, %error, "what the vendor said is not stored; it will be asked again");
+        }
     }
 
     async fn apply(&self, message: &Message, reports: Vec<VendorReport>) -> Result<(), HistoryError> {
@@ -125,31 +117,26 @@ impl Reconciler {
         if now - message.create_time < delta(self.policy.result_horizon) {
             return Ok(());
         }
-        metrics::counter!("switchboard_unresolved_total", "provider" => message.route.provider.clone()).increment(1);
-        self.history.settle(&message.id, Settlement::Unresolved, now).await.map(drop)
+        let settled = self.history.settle(&message.id, Settlement::Unresolved, now).await?;
+        if matches!(settled.message.state, State::Unresolved(_)) {
+            metrics::counter!("switchboard_unresolved_total", "provider" => message.route.provider.clone())
+                .increment(1);
+            tracing::warn!(message_id = message.id, provider = message.route.provider, "no result came in time");
+        }
+        Ok(())
     }
 }
 
 /// What a look-up found, as a callback would have said it: the account itself vouches for it.
 fn update(message: &Message, report: VendorReport, now: DateTime<Utc>) -> StatusUpdate {
-    StatusUpdate {
+    let signer = Signer {
         provider: message.route.provider.clone(),
         provider_account: message.route.provider_account.clone(),
         organization_ids: vec![message.route.account_organization_id.clone()],
-        client_reference: message.id.clone(),
-        event_key: report.event_key,
-        report: Report {
-            provider_message_id: report.provider_message_id,
-            status: report.status,
-            provider_status: report.provider_status,
-            failure: report.failure,
-            occur_time: report.occur_time.unwrap_or(now),
-            fallback: String::new(),
-        },
-        at: now,
-    }
+    };
+    StatusUpdate { client_reference: message.id.clone(), ..StatusUpdate::of_vendor(signer, report, now) }
 }
 
-fn delta(duration: std::time::Duration) -> TimeDelta {
+pub(super) fn delta(duration: std::time::Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }

@@ -4,9 +4,12 @@
 //! has brought everything. An answer that was read before that (by a replica that lags behind, or on a slow way) changes
 //! nothing; in particular it brings no deleted organisation back.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -23,8 +26,16 @@ pub(super) struct Slot {
     pub(super) entry: Option<Arc<Entry>>,
     /// When config-service last said so other than by the stream.
     pub(super) confirmed: Instant,
+    /// How old it was then: what was kept of an earlier time has an age from the beginning.
+    pub(super) age: Duration,
     /// The revision as of which it is so.
     as_of: i64,
+}
+
+impl Slot {
+    fn new(entry: Option<Arc<Entry>>, now: Instant, as_of: i64) -> Self {
+        Self { entry, confirmed: now, age: Duration::ZERO, as_of }
+    }
 }
 
 /// Absent organisations remembered at most; a caller that makes up ids must not fill the memory.
@@ -98,18 +109,15 @@ impl Cache {
         self.current.load().get(organization_id)
     }
 
-    /// The stream has brought everything as of a position.
-    pub(super) fn replace_all(&self, position: &Position, entries: Vec<Entry>, now: Instant) {
+    /// Everything as of a position: the stream has brought it, or it was kept and was so `age` ago.
+    pub(super) fn replace_all(&self, position: &Position, entries: Vec<Entry>, now: Instant, age: Duration) {
         let mut generation = Generation::of(position);
         generation.known = HashMap::with_capacity(entries.len());
         {
             let known = generation.known.pin();
             for entry in entries {
                 let organization_id = entry.organization_id.clone();
-                known.insert(
-                    organization_id,
-                    Slot { entry: Some(entry.into()), confirmed: now, as_of: position.revision },
-                );
+                known.insert(organization_id, Slot { age, ..Slot::new(Some(entry.into()), now, position.revision) });
             }
         }
         let _writing = self.write();
@@ -124,7 +132,7 @@ impl Cache {
         let as_of = entry.as_ref().map_or(revision, |entry| entry.revision.max(revision));
         if current.get(organization_id).is_none_or(|known| known.as_of <= as_of) {
             match entry {
-                Some(entry) => current.put(organization_id, Slot { entry: Some(entry.into()), confirmed: now, as_of }),
+                Some(entry) => current.put(organization_id, Slot::new(Some(entry.into()), now, as_of)),
                 // From now on the stream itself says that it is not there.
                 None => drop(current.known.pin().remove(organization_id).cloned()),
             }
@@ -150,10 +158,12 @@ impl Cache {
             return entry.or_else(|| known.and_then(|slot| slot.entry));
         }
         let as_of = known.as_ref().map_or(0, |slot| slot.as_of).max(current.brought.load(Ordering::Acquire));
-        if position.revision < as_of {
-            return known.and_then(|slot| slot.entry);
+        let known = known.and_then(|slot| slot.entry);
+        let goes_back = matches!((&known, &entry), (Some(known), Some(entry)) if entry.revision < known.revision);
+        if position.revision < as_of || goes_back {
+            return known;
         }
-        current.put(organization_id, Slot { entry: entry.clone(), confirmed: now, as_of: position.revision });
+        current.put(organization_id, Slot::new(entry.clone(), now, position.revision));
         entry
     }
 
@@ -189,7 +199,7 @@ mod tests {
     /// The stream has brought everything up to revision 10; `acme` last changed with revision 5.
     fn cache() -> Cache {
         let cache = Cache::new();
-        cache.replace_all(&at(10), vec![entry(5)], Instant::now());
+        cache.replace_all(&at(10), vec![entry(5)], Instant::now(), Duration::ZERO);
         cache
     }
 

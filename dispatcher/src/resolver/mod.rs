@@ -3,11 +3,13 @@
 //! The watch keeps the cache in step. As long as it is proven healthy, memory is the truth and a look-up costs no I/O.
 //! When it is not, entries are good for the TTL after the stream was last heard; then each is asked for again, once for
 //! all who wait; and when config-service cannot be reached the last known entry serves, loudly, up to the maximum
-//! staleness.
+//! staleness. A dispatcher that starts meanwhile goes on with what was [`Kept`].
 
+mod answers;
 mod cache;
 mod choose;
 mod entry;
+mod kept;
 mod refresh;
 mod sink;
 
@@ -23,6 +25,7 @@ use switchboard_runtime::{
 use tokio::time::Instant;
 
 use self::{
+    answers::{Answers, Origin},
     cache::{Cache, Slot},
     refresh::Refresh,
     sink::Sink,
@@ -31,6 +34,7 @@ use crate::{message::Route, outbound::Lanes};
 
 pub use choose::{Choice, Unroutable};
 pub use entry::{Account, Canary, Entry};
+pub use kept::{FileShelf, Kept, RedisShelf, SnapshotKey, SnapshotKeyError};
 
 /// The reserved organisation whose account serves whoever has no mapping.
 pub const DEFAULT_ORGANIZATION: &str = "default";
@@ -67,30 +71,44 @@ pub enum ResolveError {
     NoDefault(String),
 }
 
+/// Where the mappings come from.
+pub struct Source {
+    /// Who follows config-service.
+    pub subscriber: Subscriber,
+    /// The way there.
+    pub channel: AuthorizedChannel,
+    /// Where the last known mappings are kept for the next start; `None`: nowhere.
+    pub kept: Option<Kept>,
+}
+
 /// The mappings in memory.
 pub struct Resolver {
     cache: Arc<Cache>,
     status: Arc<WatchStatus>,
     refresh: Refresh,
     freshness: Freshness,
+    answers: Answers,
 }
 
 impl Resolver {
     /// Starts following config-service.
     pub fn start(
-        subscriber: Subscriber,
-        channel: AuthorizedChannel,
+        source: Source,
         registry: Registry,
         lanes: Arc<Lanes>,
         freshness: Freshness,
         lifecycle: &Lifecycle,
         check: Check,
     ) -> Self {
-        let cache = Arc::new(Cache::new());
-        let sink = Arc::new(Sink { cache: Arc::clone(&cache), registry, lanes });
+        let Source { subscriber, channel, kept } = source;
+        let (cache, kept) = (Arc::new(Cache::new()), kept.map(Arc::new));
+        let sink = Arc::new(Sink { cache: Arc::clone(&cache), registry, lanes, kept: kept.clone() });
         let refresh = Refresh::new(channel.clone(), Arc::clone(&sink));
         let status = watch_client::spawn(subscriber, channel, sink, lifecycle, check);
-        Self { cache, status, refresh, freshness }
+        if let Some(kept) = kept {
+            kept.start(Arc::clone(&status), lifecycle);
+        }
+        Self { cache, status, refresh, freshness, answers: Answers::new() }
     }
 
     /// The entry that serves an organisation: its own, or the platform default's if it has no mapping.
@@ -124,17 +142,17 @@ impl Resolver {
         let now = Instant::now();
         let known = self.cache.get(organization_id);
         if self.status.is_healthy(now) {
-            count("memory", self.status.last_heard().map(|heard| now.duration_since(heard)));
+            self.answers.count(Origin::Memory, self.status.last_heard().map(|heard| now.duration_since(heard)));
             return Ok(known.and_then(|slot| slot.entry));
         }
         let age = known.as_ref().map(|slot| self.age(slot, now));
         if let Some(slot) = known.as_ref().filter(|_| age.is_some_and(|age| age < self.freshness.cache_ttl)) {
-            count("memory", age);
+            self.answers.count(Origin::Memory, age);
             return Ok(slot.entry.clone());
         }
         match self.refresh.once(organization_id).await {
             Ok(entry) => {
-                count("refreshed", Some(Duration::ZERO));
+                self.answers.count(Origin::Refreshed, Some(Duration::ZERO));
                 Ok(entry)
             }
             Err(_) => self.last_known(organization_id, known, age),
@@ -148,19 +166,18 @@ impl Resolver {
         known: Option<Slot>,
         age: Option<Duration>,
     ) -> Result<Option<Arc<Entry>>, ResolveError> {
-        let heard = self.status.last_heard().map(|heard| heard.elapsed());
-        match (known, age.or(heard)) {
+        match (known, age.or_else(|| self.status.age(Instant::now()))) {
             (Some(slot), Some(age)) if age < self.freshness.max_stale => {
-                count("stale", Some(age));
+                self.answers.count(Origin::Stale, Some(age));
                 Ok(slot.entry)
             }
             // The last snapshot did not have it, so it had no mapping then.
             (None, Some(age)) if age < self.freshness.max_stale && !self.cache.is_empty() => {
-                count("stale", Some(age));
+                self.answers.count(Origin::Stale, Some(age));
                 Ok(None)
             }
             _ => {
-                count("unavailable", None);
+                self.answers.count(Origin::Unavailable, None);
                 Err(ResolveError::Unavailable { organization_id: organization_id.to_owned() })
             }
         }
@@ -168,15 +185,7 @@ impl Resolver {
 
     /// How long ago an entry was last known to be so: by the stream, which brings every change, or by asking.
     fn age(&self, slot: &Slot, now: Instant) -> Duration {
-        let heard = self.status.last_heard().unwrap_or(slot.confirmed);
-        now.duration_since(heard.max(slot.confirmed))
-    }
-}
-
-/// Counts an answer by where it came from, and how old it was.
-fn count(source: &'static str, age: Option<Duration>) {
-    metrics::counter!("switchboard_resolver_answers_total", "source" => source).increment(1);
-    if let Some(age) = age {
-        metrics::histogram!("switchboard_resolver_answer_age_seconds", "source" => source).record(age.as_secs_f64());
+        let asked = slot.age + now.duration_since(slot.confirmed);
+        self.status.last_heard().map_or(asked, |heard| asked.min(now.duration_since(heard)))
     }
 }

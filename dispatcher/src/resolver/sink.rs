@@ -1,16 +1,18 @@
 //! What the watch writes into the cache: the door through which proto entries come in.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::{FutureExt as _, future::BoxFuture};
 
 use switchboard_proto::config::v1 as proto;
 use switchboard_providers::{
     Credentials, Registry,
     model::{Channel, Sender},
 };
-use switchboard_runtime::watch_client::{Position, Refused, WatchSink};
+use switchboard_runtime::watch_client::{Position, Recalled, Refused, WatchSink};
 use tokio::time::Instant;
 
-use super::{Account, Canary, Entry, cache::Cache};
+use super::{Account, Canary, Entry, Kept, cache::Cache};
 use crate::outbound::Lanes;
 
 /// Turns what config-service says into entries, and puts them into the cache.
@@ -18,18 +20,23 @@ pub(super) struct Sink {
     pub(super) cache: Arc<Cache>,
     pub(super) registry: Registry,
     pub(super) lanes: Arc<Lanes>,
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl WatchSink for Sink {
     fn replace_all(&self, entries: Vec<proto::OrganizationEntry>, position: &Position) -> Result<(), Refused> {
-        let entries: Vec<Entry> = entries.into_iter().map(|entry| self.open(entry)).collect();
+        if let Some(kept) = &self.kept {
+            kept.replaced(&entries, position);
+        }
         tracing::info!(organizations = entries.len(), revision = position.revision, "snapshot of the mappings applied");
-        self.cache.replace_all(position, entries, Instant::now());
-        self.gauge();
+        self.fill(entries, position, Duration::ZERO);
         Ok(())
     }
 
     fn apply(&self, change: proto::Change) -> Result<(), Refused> {
+        if let Some(kept) = &self.kept {
+            kept.changed(&change);
+        }
         let entry = change.entry.map(|entry| self.open(entry));
         self.cache.change(change.revision, &change.organization_id, entry, Instant::now());
         self.gauge();
@@ -39,9 +46,24 @@ impl WatchSink for Sink {
     fn is_empty(&self) -> bool {
         self.cache.is_empty()
     }
+
+    fn recall(&self) -> BoxFuture<'_, Option<Recalled>> {
+        async {
+            let (entries, recalled) = self.kept.as_ref()?.recall().await?;
+            self.fill(entries, &recalled.position, recalled.age);
+            Some(recalled)
+        }
+        .boxed()
+    }
 }
 
 impl Sink {
+    fn fill(&self, entries: Vec<proto::OrganizationEntry>, position: &Position, age: Duration) {
+        let entries = entries.into_iter().map(|entry| self.open(entry)).collect();
+        self.cache.replace_all(position, entries, Instant::now(), age);
+        self.gauge();
+    }
+
     /// An entry with its accounts opened. An account that cannot be opened is left out, loudly: it stops that
     /// organisation's sends through that vendor, and nothing else.
     pub(super) fn open(&self, entry: proto::OrganizationEntry) -> Entry {

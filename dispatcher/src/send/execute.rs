@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use switchboard_providers::model::{Acceptance, Failure, FailureCode, Fault, Refusal, SendOutcome};
+use switchboard_runtime::trace::{self, Work};
 use tokio::time::Instant;
 
-use super::{Sends, plan::route};
+use super::{Sends, plan::route, stopwatch::Stopwatch};
 use crate::{
     message::{Message, Settlement},
     outbound::{Admitted, Outgoing},
@@ -25,6 +26,7 @@ impl Sends {
         choice: Choice,
         admitted: Admitted,
         retry_until: Instant,
+        stopwatch: &mut Stopwatch,
     ) -> Arc<Message> {
         let outgoing = match Outgoing::try_from(&*message) {
             Ok(outgoing) => Arc::new(outgoing),
@@ -35,7 +37,9 @@ impl Sends {
         };
         // With another vendor to ask there is no point in waiting for this one.
         let patience = if choice.backups.is_empty() { retry_until } else { Instant::now() };
-        let outcome = self.call(&choice.account, admitted, &outgoing, patience).await;
+        let calling = self.call(&message.id, &choice.account, admitted, &outgoing, patience);
+        let outcome = stopwatch.with_vendor(calling).await;
+        choice.account.lane.sent(outgoing.channel(), &outcome);
         let SendOutcome::Refused(refusal) = outcome else {
             return self.settle(message, settlement(outcome)).await;
         };
@@ -54,13 +58,16 @@ impl Sends {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
-        let outcome = self.call(backup, admitted, &outgoing, retry_until).await;
+        let calling = self.call(&settled.message.id, backup, admitted, &outgoing, retry_until);
+        let outcome = stopwatch.with_vendor(calling).await;
+        backup.lane.sent(outgoing.channel(), &outcome);
         self.settle(settled.message, settlement(outcome)).await
     }
 
     /// Calls a vendor; again while it says, before `until`, that it has not taken the message by its own fault.
     async fn call(
         &self,
+        message_id: &str,
         account: &Account,
         admitted: Admitted,
         outgoing: &Arc<Outgoing>,
@@ -68,7 +75,15 @@ impl Sends {
     ) -> SendOutcome {
         let delays = ExponentialBuilder::default().with_min_delay(FIRST_RETRY).with_jitter().without_max_times();
         let mut delays = delays.build();
-        let mut outcome = admitted.send(Arc::clone(outgoing), self.clock.now()).await;
+        let once = async |admitted: Admitted| {
+            let begun = trace::begin();
+            let outcome = admitted.send(Arc::clone(outgoing), self.clock.now()).await;
+            begun.part(message_id, "vendor call", Work::Call, || {
+                vec![("provider", account.vendor.code.to_owned()), ("outcome", word(&outcome).to_owned())]
+            });
+            outcome
+        };
+        let mut outcome = once(admitted).await;
         loop {
             let SendOutcome::Refused(Refusal { failure, fault: Fault::Vendor, retry_after }) = &outcome else {
                 return outcome;
@@ -80,18 +95,19 @@ impl Sends {
             tokio::time::sleep(delay).await;
             let Ok(admitted) = account.lane.admit(Some(until)).await else { return outcome };
             metrics::counter!("switchboard_send_retries_total", "provider" => account.vendor.code).increment(1);
-            outcome = admitted.send(Arc::clone(outgoing), self.clock.now()).await;
+            outcome = once(admitted).await;
         }
     }
 
     /// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the
     /// caller is told what is known.
     async fn settle(&self, message: Arc<Message>, settlement: Settlement) -> Arc<Message> {
-        let at = self.clock.now();
+        let (at, begun) = (self.clock.now(), trace::begin());
         let attempt = || self.history.settle_known(&message, settlement.clone(), at);
         let patience = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(5);
         match attempt.retry(patience).await {
             Ok(settled) => {
+                begun.part(&settled.message.id, "store outcome", Work::Inner, Vec::new);
                 self.follow_up(settled.fallback);
                 settled.message
             }
@@ -103,6 +119,14 @@ impl Sends {
                 Arc::new(message)
             }
         }
+    }
+}
+
+fn word(outcome: &SendOutcome) -> &'static str {
+    match outcome {
+        SendOutcome::Accepted(_) => "accepted",
+        SendOutcome::Refused(_) => "refused",
+        SendOutcome::InDoubt(_) => "in_doubt",
     }
 }
 

@@ -6,12 +6,17 @@
 mod execute;
 mod plan;
 mod recorded;
+mod stopwatch;
 
 use std::{sync::Arc, time::Duration};
 
-use switchboard_runtime::{Ids, Lifecycle, SharedClock};
+use switchboard_runtime::{
+    Ids, Lifecycle, SharedClock,
+    trace::{self, Caller, Details, Work},
+};
 use tokio::time::Instant;
 
+use self::stopwatch::{Stopwatch, Times};
 use crate::{
     history::{History, HistoryError, Recorded},
     message::Message,
@@ -61,6 +66,15 @@ pub enum SendError {
     ShuttingDown,
 }
 
+/// What a send knows of the call that asked for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Call {
+    /// When the caller stops waiting.
+    pub deadline: Option<Instant>,
+    /// The caller's trace.
+    pub caller: Option<Caller>,
+}
+
 /// What a caller must leave of its deadline for a send to be begun.
 const LEAST_TIME: Duration = Duration::from_millis(20);
 
@@ -73,6 +87,7 @@ pub struct Sends {
     ids: Ids,
     lifecycle: Lifecycle,
     retry_for: Duration,
+    times: Times,
 }
 
 impl Sends {
@@ -85,7 +100,7 @@ impl Sends {
         lifecycle: Lifecycle,
         retry_for: Duration,
     ) -> Self {
-        Self { resolver, history, clock, ids, lifecycle, retry_for }
+        Self { resolver, history, clock, ids, lifecycle, retry_for, times: Times::new() }
     }
 
     /// Sends a message; returns it as it stands once the vendor has answered.
@@ -93,10 +108,10 @@ impl Sends {
     /// # Errors
     ///
     /// No message was made.
-    pub async fn send(&self, draft: Draft, deadline: Option<Instant>) -> Result<Arc<Message>, SendError> {
+    pub async fn send(&self, draft: Draft, call: Call) -> Result<Arc<Message>, SendError> {
         // A repeat is answered even when the hour, today's mapping, limits or load would refuse a new message.
         let repeat = (draft.organization_id.clone(), draft.request_id.clone(), draft.fingerprint);
-        match self.begin(draft, deadline).await {
+        match self.begin(draft, call).await {
             Ok(message) => Ok(message),
             Err(refusal @ (SendError::History(_) | SendError::RequestIdReused { .. })) => Err(refusal),
             Err(refusal) => {
@@ -117,7 +132,9 @@ impl Sends {
         self.history.by_request_id(organization_id, request_id).await.ok().flatten()
     }
 
-    async fn begin(&self, mut draft: Draft, deadline: Option<Instant>) -> Result<Arc<Message>, SendError> {
+    async fn begin(&self, mut draft: Draft, call: Call) -> Result<Arc<Message>, SendError> {
+        let (begun, Call { deadline, caller }) = (trace::begin(), call);
+        let mut stopwatch = Stopwatch::start();
         if let Some(why) = draft.held_back.take() {
             return Err(SendError::HeldBack(why));
         }
@@ -138,8 +155,15 @@ impl Sends {
         let sends = self.clone();
         // Boxed: it is large, and on its way into a task it would be copied several times.
         let work = Box::pin(async move {
+            let recording = trace::begin();
             match sends.history.record(NewMessage { message, fingerprint }).await? {
-                Recorded::New(message) => Ok(sends.execute(message, choice, admitted, retry_until).await),
+                Recorded::New(message) => {
+                    recording.part(&message.id, "record", Work::Inner, Vec::new);
+                    let message = sends.execute(message, choice, admitted, retry_until, &mut stopwatch).await;
+                    stopwatch.stop(&sends.times);
+                    begun.whole(&message.id, "send", caller, || described(&message));
+                    Ok(message)
+                }
                 Recorded::Existing(message) => Ok(Arc::new(*message)),
                 Recorded::RequestIdReused { message_id } => Err(SendError::RequestIdReused { message_id }),
             }
@@ -147,4 +171,15 @@ impl Sends {
         // On its own from here: a caller that hangs up must not leave a message half sent.
         self.lifecycle.spawn_detached("send", work).await.unwrap_or(Err(SendError::History(HistoryError::Unavailable)))
     }
+}
+
+/// What a trace may say of a message: no number and no text.
+fn described(message: &Message) -> Details {
+    vec![
+        ("message.id", message.id.clone()),
+        ("organization.id", message.organization_id.clone()),
+        ("message.channel", format!("{:?}", message.channel)),
+        ("message.provider", message.route.provider.clone()),
+        ("message.status", format!("{:?}", message.state.status())),
+    ]
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use switchboard_runtime::trace;
 use tokio::time::Instant;
 
-use super::Sends;
+use super::{Sends, stopwatch::Stopwatch};
 use crate::{message::Message, resolver::Choice};
 
 impl Sends {
@@ -14,7 +15,11 @@ impl Sends {
         let Some(message) = fallback else { return };
         let sends = self.clone();
         // Boxed: this is how a send comes to start another one.
-        let work: BoxFuture<'static, ()> = Box::pin(async move { sends.send_recorded(*message).await });
+        let work: BoxFuture<'static, ()> = Box::pin(async move {
+            let (begun, message_id) = (trace::begin(), message.id.clone());
+            sends.send_recorded(*message).await;
+            begun.whole(&message_id, "send fallback", None, || vec![("message.id", message_id.clone())]);
+        });
         self.lifecycle.spawn_detached("fallback", work);
     }
 
@@ -33,6 +38,6 @@ impl Sends {
         };
         let config_revision = message.route.config_revision;
         let choice = Choice { config_revision, account: Arc::clone(&account), backups: Vec::new() };
-        self.execute(Arc::new(message), choice, admitted, retry_until).await;
+        self.execute(Arc::new(message), choice, admitted, retry_until, &mut Stopwatch::start()).await;
     }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Fingerprint, NewMessage, StatusOutcome, StatusUpdate, Write, Written};
-use crate::message::{Applied, Message, Settlement, State};
+use super::{Fingerprint, NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
+use crate::message::{Applied, EventKind, Message, Settlement, State};
 
 /// What an engine has to load before the ledger can decide.
 #[derive(Debug, Default)]
@@ -108,6 +108,21 @@ pub struct Effects {
     pub park: Vec<StatusUpdate>,
     /// Keys of parked reports that have been applied.
     pub unpark: Vec<String>,
+    /// The vendors of messages about which contradicting final results were heard.
+    pub conflicts: Conflicts,
+}
+
+/// Contradictions to count once they are committed.
+#[derive(Clone, Default)]
+pub struct Conflicts(Vec<String>);
+
+impl Conflicts {
+    /// They are committed.
+    pub fn count(self) {
+        for provider in self.0 {
+            metrics::counter!("switchboard_status_conflicts_total", "provider" => provider).increment(1);
+        }
+    }
 }
 
 /// A message that changed.
@@ -223,6 +238,9 @@ impl Ledger {
             Write::Settle { message_id, settlement, at } => {
                 let Some(entry) = self.messages.get_mut(&message_id) else { return Written::Missing };
                 settle(&mut entry.message, settlement, at, self.reconcile_after);
+                if entry.message.events.last().is_some_and(|event| event.kind == EventKind::Conflict) {
+                    self.effects.conflicts.0.push(entry.message.route.provider.clone());
+                }
                 self.moved(&message_id);
                 self.unpark(&message_id, at);
                 self.settled(&message_id, at)
@@ -308,6 +326,7 @@ impl Ledger {
             message_id: message_id.to_owned(),
             status,
             fallback: None,
+            spoken_for: None,
         };
         let message_id = self.meant(&update).map(|message| message.id.clone());
         let Some((message_id, entry)) = message_id.and_then(|id| self.messages.get(&id).map(|entry| (id, entry)))
@@ -324,7 +343,15 @@ impl Ledger {
         };
         let status = entry.message.state.status();
         if !speaks_for(&update, &entry.message) {
-            return reported(StatusOutcome::Foreign, "", None);
+            let spoken_for =
+                SpokenFor { organization_id: entry.message.organization_id.clone(), message_id: message_id.clone() };
+            return Written::Reported {
+                outcome: StatusOutcome::Foreign,
+                message_id: String::new(),
+                status: None,
+                fallback: None,
+                spoken_for: Some(spoken_for),
+            };
         }
         let key = scoped_key(&update, Some(&entry.message));
         if !self.keys.insert(key.clone()) {
@@ -340,7 +367,7 @@ impl Ledger {
             Applied::Stale | Applied::Conflict => StatusOutcome::Stale,
         };
         let fallback = self.fall_back(&message_id, update.at);
-        Written::Reported { outcome, message_id, status: Some(status), fallback }
+        Written::Reported { outcome, message_id, status: Some(status), fallback, spoken_for: None }
     }
 
     fn apply_report(&mut self, message_id: &str, update: &StatusUpdate) -> Applied {
@@ -350,8 +377,12 @@ impl Ledger {
         };
         match applied {
             Applied::Moved => self.touch(message_id, update.at),
+            Applied::Conflict => {
+                self.effects.conflicts.0.push(update.provider.clone());
+                self.mark(message_id);
+            }
             // Nothing new was learned, so nobody has to look earlier than planned.
-            Applied::Stale | Applied::Conflict | Applied::Unknown => self.mark(message_id),
+            Applied::Stale | Applied::Unknown => self.mark(message_id),
         }
         applied
     }

@@ -8,7 +8,11 @@
 //! conformance suite.
 
 mod backoff;
+mod callbacks;
+mod census;
+mod late;
 pub mod ledger;
+mod open;
 pub mod postgres;
 mod presumed;
 mod retention;
@@ -21,17 +25,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use switchboard_providers::model::Channel;
+use switchboard_runtime::telemetry::PoolUse;
 
 use crate::message::{Message, Status};
 
+pub use callbacks::{Callbacks, Noted, QuarantineQuery, Quarantined, Refusal, Room, Signer, Unreadable};
+pub use census::{Census, Open};
+pub use late::LateStore;
 pub use ledger::Update;
+pub use open::Target;
 pub use presumed::Presumed;
 pub use retention::{Forgotten, Terms};
-pub use writes::{NewMessage, StatusOutcome, StatusUpdate, Write, Written};
+pub use writes::{NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Written};
 
 /// Where messages are kept.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Callbacks + Send + Sync + 'static {
     /// Commits writes in one transaction, in their order. What each came to, in the same order.
     ///
     /// # Errors
@@ -92,12 +101,33 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be written; some of it may have been done.
     async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError>;
 
+    /// How much is open and set aside. Never reads the whole history.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError>;
+
+    /// Whether this process is the one, of all that share the store, that looks after open messages. It is from now on if
+    /// nobody was; who does not ask for some seconds may lose it to another.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be found out: then it is not.
+    async fn lead(&self) -> Result<bool, StoreError>;
+
+    /// Lets another process look after open messages.
+    async fn resign(&self);
+
     /// Whether the store answers.
     ///
     /// # Errors
     ///
     /// Why it does not.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Its connections to the engine now.
+    fn pools(&self) -> Vec<PoolUse>;
 }
 
 /// SHA-256 over a request's content.
@@ -142,7 +172,29 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// It was not there when this process started, and has not come yet; nothing was committed.
+    #[error("the history is not open yet")]
+    NotOpen,
     /// The schema could not be brought up to date.
     #[error("the history's schema cannot be migrated: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(sqlx::migrate::MigrateError),
+    /// The schema is older than this version, and this role may not change it, or may not use it yet.
+    #[error(
+        "the history's schema is older than this version or not granted to this role: run `switchboard migrate`, then the grants"
+    )]
+    Outdated,
+    /// A migration is not the one that was applied.
+    #[error(
+        "migration {0} of the history was edited after it had been applied: run the release that this database was made with, or restore the file"
+    )]
+    Edited(i64),
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::VersionMismatch(version) => Self::Edited(version),
+            error => Self::Migration(error),
+        }
+    }
 }

@@ -8,12 +8,14 @@ pub struct Terms {
     /// Of messages recorded before, text, content and images are blanked.
     pub texts: DateTime<Utc>,
     /// Messages recorded before are dropped; not later than `texts`, since only what is blanked is dropped. Where months
-    /// are kept apart, a month goes as a whole once all of it is older.
+    /// are kept apart, a month goes as a whole once all of it is older. Notes of refused updates go with them.
     pub messages: DateTime<Utc>,
     /// Request ids used before may be used again.
     pub request_ids: DateTime<Utc>,
     /// Reports parked before will not meet their message any more.
     pub parked: DateTime<Utc>,
+    /// Events quarantined before will not be replayed any more.
+    pub quarantined: DateTime<Utc>,
 }
 
 /// What was forgotten.
@@ -29,11 +31,14 @@ pub struct Forgotten {
     pub request_ids: u64,
     /// Parked reports.
     pub parked: u64,
+    /// Quarantined events.
+    pub quarantined: u64,
 }
 
 impl Forgotten {
     /// Whether some kind filled its batch: then there may be more.
     pub fn filled(&self, batch: u32) -> bool {
-        [self.texts, self.messages, self.request_ids, self.parked].into_iter().any(|count| count >= u64::from(batch))
+        let kinds = [self.texts, self.messages, self.request_ids, self.parked, self.quarantined];
+        kinds.into_iter().any(|count| count >= u64::from(batch))
     }
 }

@@ -95,7 +95,18 @@ pub enum Written {
         status: Option<Status>,
         /// The message that has to be sent in its place, recorded in the same transaction.
         fallback: Option<Box<Message>>,
+        /// Whose message it spoke for without being allowed to; only with [`StatusOutcome::Foreign`].
+        spoken_for: Option<SpokenFor>,
     },
+}
+
+/// A message that somebody spoke for without being allowed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpokenFor {
+    /// Whom it was sent for.
+    pub organization_id: String,
+    /// Its id.
+    pub message_id: String,
 }
 
 /// What became of a report.

@@ -5,22 +5,30 @@ use std::collections::BTreeSet;
 use prost_reflect::DescriptorPool;
 use switchboard_dispatcher::api::policy::policy;
 use switchboard_proto::FILE_DESCRIPTOR_SET;
-use switchboard_runtime::auth::Role::{self, Operator, Sender, Superadmin, Viewer, WebhookGateway};
+use switchboard_runtime::auth::Role::{self, Auditor, Operator, Sender, Superadmin, Viewer, WebhookGateway};
 
-const SERVICES: [&str; 2] = ["switchboard.dispatch.v1.MessageService", "switchboard.dispatch.v1.DeliveryStatusService"];
+const SERVICES: [&str; 3] = [
+    "switchboard.dispatch.v1.MessageService",
+    "switchboard.dispatch.v1.DeliveryStatusService",
+    "switchboard.dispatch.v1.WebhookAdminService",
+];
 const READ: &[Role] = &[Viewer, Operator, Superadmin, Sender];
 
 /// The matrix, as the contract has it.
-const ROWS: [(&str, &[Role]); 6] = [
+const ROWS: [(&str, &[Role]); 10] = [
     ("/switchboard.dispatch.v1.MessageService/SendSms", &[Sender]),
     ("/switchboard.dispatch.v1.MessageService/SendMms", &[Sender]),
     ("/switchboard.dispatch.v1.MessageService/SendAlimtalk", &[Sender]),
     ("/switchboard.dispatch.v1.MessageService/GetMessage", READ),
     ("/switchboard.dispatch.v1.MessageService/ListMessages", READ),
     ("/switchboard.dispatch.v1.DeliveryStatusService/ReportStatus", &[WebhookGateway]),
+    ("/switchboard.dispatch.v1.DeliveryStatusService/QuarantineEvents", &[WebhookGateway]),
+    ("/switchboard.dispatch.v1.WebhookAdminService/ListQuarantinedEvents", READ),
+    ("/switchboard.dispatch.v1.WebhookAdminService/ReplayQuarantinedEvents", &[Operator, Superadmin]),
+    ("/switchboard.dispatch.v1.WebhookAdminService/ListRefusedUpdates", &[Superadmin, Auditor]),
 ];
 
-/// Every method of the two services, by full path, from the contract itself.
+/// Every method of the services, by full path, from the contract itself.
 fn methods() -> BTreeSet<String> {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let services = SERVICES.map(|name| pool.get_service_by_name(name).unwrap());

@@ -1,107 +1,6 @@
 //! The services as processes of their own, started in the wrong order, and one of them killed.
 
-use std::{
-    net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
-
-use switchboard_vendor_sim::demo::CLOUDMSG_DEFAULT;
-
-use crate::program::{self, Ended, PATIENCE, Running};
-
-const LISTENERS: [&str; 8] = [
-    "DISPATCHER__LISTEN",
-    "DISPATCHER__METRICS_LISTEN",
-    "CONFIG_SERVICE__LISTEN",
-    "CONFIG_SERVICE__METRICS_LISTEN",
-    "WEBHOOK_GATEWAY__LISTEN",
-    "WEBHOOK_GATEWAY__METRICS_LISTEN",
-    "VENDOR_SIM__CLOUDMSG_LISTEN",
-    "VENDOR_SIM__SENDTALK_LISTEN",
-];
-const TOKENS: &str = r#"{
-    "sender": {"token": "sender-0123456789abcdef", "roles": ["SENDER"]},
-    "operator": {"token": "operator-0123456789abcdef", "roles": ["OPERATOR"]},
-    "superadmin": {"token": "superadmin-0123456789abcdef", "roles": ["SUPERADMIN"]},
-    "dispatcher": {"token": "dispatcher-0123456789abcdef", "roles": ["DISPATCHER"]},
-    "webhook-gateway": {"token": "webhook-gateway-0123456789abcdef", "roles": ["WEBHOOK_GATEWAY"]}
-}"#;
-
-/// Settings that all processes share.
-struct Installation {
-    folder: tempfile::TempDir,
-    variables: Vec<(String, String)>,
-}
-
-impl Installation {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let tokens = folder.path().join("tokens.json");
-        std::fs::write(&tokens, TOKENS).unwrap();
-        std::fs::set_permissions(&tokens, std::fs::Permissions::from_mode(0o600)).unwrap();
-        // All are held until every one has been given out, so that no two are the same.
-        let held: Vec<_> = LISTENERS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).into();
-        let address = |index: usize| held[index].local_addr().unwrap().to_string();
-        let mut variables: Vec<_> =
-            LISTENERS.iter().enumerate().map(|(index, key)| ((*key).to_owned(), address(index))).collect();
-        for (key, index) in [
-            ("DISPATCHER__CONFIG_SERVICE_URL", 2),
-            ("WEBHOOK_GATEWAY__CONFIG_SERVICE_URL", 2),
-            ("WEBHOOK_GATEWAY__DISPATCHER_URL", 0),
-            ("PROVIDERS__CLOUDMSG__BASE_URL", 6),
-            ("PROVIDERS__SENDTALK__BASE_URL", 7),
-        ] {
-            variables.push((key.to_owned(), format!("http://{}", address(index))));
-        }
-        variables.push(("DATA_DIR".to_owned(), folder.path().display().to_string()));
-        Self { folder, variables }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = program::command();
-        for (key, value) in &self.variables {
-            command.env(format!("SWITCHBOARD_{key}"), value);
-        }
-        command.args(arguments).current_dir(self.folder.path());
-        command
-    }
-
-    fn start(&self, service: &str) -> Running {
-        Running::start(&mut self.command(&[service]))
-    }
-
-    fn typed(&self, arguments: &[&str]) -> Ended {
-        program::run(&mut self.command(arguments))
-    }
-
-    /// Types it until it succeeds: what it needs may still be starting.
-    fn until_done(&self, arguments: &[&str]) -> Ended {
-        let began = Instant::now();
-        loop {
-            let ended = self.typed(arguments);
-            if ended.code == Some(0) {
-                return ended;
-            }
-            assert!(began.elapsed() < PATIENCE, "{arguments:?}: {}", ended.stderr);
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn gateway(&self) -> &str {
-        let (_, address) = self.variables.iter().find(|(key, _)| key == "WEBHOOK_GATEWAY__LISTEN").unwrap();
-        address
-    }
-}
-
-fn field(key: &str, value: &str) -> String {
-    format!("{key}={value}")
-}
-
-const SEND: [&str; 9] = ["send", "sms", "--org", "default", "--to", "010-1234-5678", "--text", "안녕하세요", "--watch"];
+use crate::installation::{Installation, SEND};
 
 #[test]
 fn services_find_each_other_in_any_order_and_sends_go_on_without_config_service() {
@@ -112,35 +11,11 @@ fn services_find_each_other_in_any_order_and_sends_go_on_without_config_service(
 
     let gateway = installation.start("webhook-gateway");
     let dispatcher = installation.start("dispatcher");
-    let webhooks = format!("http://{}", installation.gateway());
-    let _vendors = Running::start(&mut installation.command(&["vendor-sim", "--webhooks", &webhooks]));
+    let _vendors = installation.start_vendors();
     let config_service = installation.start("config-service");
 
-    let account = CLOUDMSG_DEFAULT;
-    let secret = installation.folder.path().join("secret");
-    write(&secret, account.secret_key);
-    let (id, key) = (field("service_id", account.service_id), field("access_key", account.access_key));
-    let secret = field("secret_key", &secret.display().to_string());
-    let callbacks = field("callback_secret", account.callback_secret);
-    let sender = field("default_sender", account.default_sender);
-    installation.until_done(&[
-        "provider",
-        "set",
-        "default",
-        "cloudmsg",
-        "--activate",
-        "--field",
-        &id,
-        "--field",
-        &key,
-        "--field-file",
-        &secret,
-        "--field",
-        &callbacks,
-        "--field",
-        &sender,
-    ]);
-    let sent = installation.until_done(&SEND);
+    installation.store_default_account();
+    let sent = installation.until_delivered();
     assert!(sent.stdout.contains("DELIVERED") && sent.stdout.contains("REPORTED"), "{}", sent.stdout);
 
     config_service.kill();
@@ -152,8 +27,4 @@ fn services_find_each_other_in_any_order_and_sends_go_on_without_config_service(
     for service in [gateway, dispatcher, config_service] {
         assert_eq!(service.terminate(), Some(0));
     }
-}
-
-fn write(path: &Path, secret: &str) {
-    std::fs::write(path, format!("{secret}\n")).unwrap();
 }

@@ -39,6 +39,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     // No de-duplication: the same reference twice makes two messages.
     recovery: Recovery::LookUpFirst { blind_for: Duration::from_secs(2) },
     sends_fallback: true,
+    results_feed: None,
 };
 
 /// The vendor.

@@ -51,15 +51,19 @@ impl WebhookFormat for Callbacks {
             let found = elements.len();
             return Err(WebhookError::Malformed(format!("it holds {found} events, the limit is {MAX_EVENTS}")));
         }
-        Ok(elements.into_iter().enumerate().map(|(index, element)| event(index, element)).collect())
+        Ok(elements.into_iter().enumerate().map(|(index, element)| event(index, element.get())).collect())
+    }
+
+    fn parse_element(&self, raw: &str) -> WebhookEvent {
+        event(0, raw)
     }
 }
 
-fn event(index: usize, element: &RawValue) -> WebhookEvent {
-    let read = serde_json::from_str::<Item>(element.get()).map_err(|error| why(&error));
+fn event(index: usize, raw: &str) -> WebhookEvent {
+    let read = serde_json::from_str::<Item>(raw).map_err(|error| why(&error));
     match read.and_then(Item::into_report) {
         Ok(report) => WebhookEvent::Report(Box::new(report)),
-        Err(why) => WebhookEvent::Malformed { index, why, raw: element.get().to_owned() },
+        Err(why) => WebhookEvent::Malformed { index, why, raw: raw.to_owned() },
     }
 }
 

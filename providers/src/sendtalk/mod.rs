@@ -13,12 +13,13 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use http::StatusCode;
+use serde_json::value::RawValue;
 
 use self::{
     client::{Account, UNREADABLE, data},
-    wire::{AccountAnswer, AlimtalkRequest, Item, LookUpAnswer, MmsPayload, SmsRequest},
+    wire::{AccountAnswer, AlimtalkRequest, FeedAnswer, Item, LookUpAnswer, MmsPayload, SmsRequest},
 };
 use crate::{
     credentials::{Credentials, CredentialsError, Localized, Use},
@@ -29,7 +30,7 @@ use crate::{
         TextKind,
     },
     registry::VendorSettings,
-    vendor::{AccountCheck, Descriptor, MessageProvider, Recovery, Vendor},
+    vendor::{AccountCheck, Descriptor, MessageProvider, Recovery, ResultsFeed, ResultsPage, ResultsSpan, Vendor},
     verdict::refused,
     webhook::WebhookFormat,
 };
@@ -48,6 +49,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     form: form::FORM,
     recovery: Recovery::SendAgain { blind_for: Duration::from_secs(5), window: Duration::from_secs(24 * 60 * 60) },
     sends_fallback: true,
+    results_feed: Some(ResultsFeed { behind: Duration::from_secs(2 * 60), window: Duration::from_secs(24 * 60 * 60) }),
 };
 
 /// The vendor.
@@ -153,6 +155,26 @@ impl MessageProvider for Account {
         };
         let unreadable = || UNREADABLE.found().into_look_up_error();
         reports.ok().filter(|reports| reports.iter().all(ours)).ok_or_else(unreadable)
+    }
+
+    async fn results(&self, span: ResultsSpan<'_>, at: DateTime<Utc>) -> Result<ResultsPage, LookUpError> {
+        let mut url = self.http.url(&["v1", "results"]);
+        // UTC as `Z`: the sign of an offset would have to be escaped.
+        let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
+        url.query_pairs_mut()
+            .append_pair("updated_from", &instant(span.from))
+            .append_pair("updated_to", &instant(span.until));
+        if !span.cursor.is_empty() {
+            url.query_pairs_mut().append_pair("cursor", span.cursor);
+        }
+        let answer = self.get(url, at).await.map_err(Lost::into_look_up_error)?;
+        let page: FeedAnswer = data(&answer).map_err(|finding| finding.into_look_up_error())?;
+        let items = page.items.len();
+        // One that cannot be read does not hold up the others.
+        let read = |item: Box<RawValue>| serde_json::from_str::<Item>(item.get()).ok()?.into_report().ok();
+        let reports: Vec<Report> = page.items.into_iter().filter_map(read).collect();
+        let unreadable = items - reports.len();
+        Ok(ResultsPage { reports, unreadable, next_cursor: page.next_cursor.unwrap_or_default() })
     }
 }
 

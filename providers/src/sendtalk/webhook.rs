@@ -65,18 +65,30 @@ impl WebhookFormat for Callbacks {
 
     fn parse(&self, body: &[u8]) -> Result<Vec<WebhookEvent>, WebhookError> {
         let event: Event<'_> = serde_json::from_slice(body).map_err(|error| WebhookError::Malformed(why(&error)))?;
-        if event.kind != MESSAGE_STATUS {
-            return Ok(vec![WebhookEvent::Ignored { kind: word(&event.kind) }]);
-        }
-        let read = match event.data {
-            Some(data) => serde_json::from_str::<Item>(data.get()).map_err(|error| why(&error)),
-            None => Err("missing field `data`".to_owned()),
-        };
-        Ok(vec![match read.and_then(Item::into_report) {
-            Ok(report) => WebhookEvent::Report(Box::new(report)),
-            Err(why) => WebhookEvent::Malformed { index: 0, why, raw: String::from_utf8_lossy(body).into_owned() },
-        }])
+        Ok(vec![event.read().unwrap_or_else(|why| malformed(why, String::from_utf8_lossy(body).into_owned()))])
     }
+
+    /// The element is the body.
+    fn parse_element(&self, raw: &str) -> WebhookEvent {
+        let read = serde_json::from_str::<Event<'_>>(raw).map_err(|error| why(&error)).and_then(Event::read);
+        read.unwrap_or_else(|why| malformed(why, raw.to_owned()))
+    }
+}
+
+impl Event<'_> {
+    /// What it says, or why it cannot be read.
+    fn read(self) -> Result<WebhookEvent, String> {
+        if self.kind != MESSAGE_STATUS {
+            return Ok(WebhookEvent::Ignored { kind: word(&self.kind) });
+        }
+        let data = self.data.ok_or_else(|| "missing field `data`".to_owned())?;
+        let item = serde_json::from_str::<Item>(data.get()).map_err(|error| why(&error))?;
+        Ok(WebhookEvent::Report(Box::new(item.into_report()?)))
+    }
+}
+
+fn malformed(why: String, raw: String) -> WebhookEvent {
+    WebhookEvent::Malformed { index: 0, why, raw }
 }
 
 /// Base64 as consoles show it, some without the padding.

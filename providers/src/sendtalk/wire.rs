@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     carrier,
@@ -224,6 +225,14 @@ pub(super) struct Profile {
 pub(super) enum LookUpAnswer {
     List { items: Vec<Item> },
     One(Box<Item>),
+}
+
+/// `data` of a page of the results feed.
+#[derive(Deserialize)]
+pub(super) struct FeedAnswer {
+    pub(super) items: Vec<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) next_cursor: Option<String>,
 }
 
 /// A message in a look-up, or `data` of a callback: they share every field that says something.

@@ -11,6 +11,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test as the tests do")]
 
 mod bench;
+#[path = "../shared/callbacks.rs"]
+mod callbacks;
 mod capture;
 mod cases;
 mod cloudmsg;

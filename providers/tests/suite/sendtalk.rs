@@ -1,10 +1,15 @@
 //! What is peculiar to SendTalk.
 
-use switchboard_providers::model::{FailureCode, Fault, Image, SendOutcome};
-use switchboard_vendor_sim::{Fault as Trouble, FaultRule};
+use chrono::TimeDelta;
+use switchboard_providers::{
+    ResultsPage, ResultsSpan,
+    model::{FailureCode, Fault, Image, SendOutcome},
+};
+use switchboard_vendor_sim::{Fault as Trouble, FaultRule, Settings};
 
 use crate::{
     bench::{Bench, SENDER, one_vendor},
+    capture::PATIENCE,
     fixtures::{RECIPIENT, alimtalk, image, jpeg, lms, mms, now, sms},
 };
 
@@ -135,4 +140,62 @@ async fn an_advertisement_carries_its_opt_out_number() {
         assert!(body.contains(r#""ad":{"opt_out_number":"+82801234567"}"#), "{outcome:?}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_results_feed_tells_of_many_messages_by_few_calls_and_runs_behind() {
+    one_vendor("sendtalk", async |bench| {
+        let feed = bench.vendor.descriptor().results_feed.unwrap();
+        for number in 0..5 {
+            id(bench.account.send_sms(&sms(&format!("m-{number}"), RECIPIENT, SENDER), now()).await);
+        }
+        eventually(|| bench.sim.messages().iter().all(|message| message.completed_at.is_some())).await;
+        let (from, until) =
+            (now() - TimeDelta::hours(1), now() - TimeDelta::hours(1) + TimeDelta::from_std(feed.window).unwrap());
+        let page =
+            async |cursor: &str| bench.account.results(ResultsSpan { from, until, cursor }, now()).await.unwrap();
+        assert_eq!(page("").await, ResultsPage::default(), "two minutes behind");
+        bench.sim.set_settings(Settings { results_lag_ms: 0, results_page: 2, ..bench.sim.settings() }).unwrap();
+        bench.sim.clear_journal();
+        let (mut references, mut keys, mut cursor) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let ResultsPage { reports, unreadable, next_cursor } = page(&cursor).await;
+            assert_eq!(unreadable, 0);
+            keys.extend(reports.iter().map(|report| report.event_key.clone()));
+            references.extend(reports.into_iter().map(|report| report.client_reference));
+            cursor = next_cursor;
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        references.sort();
+        assert_eq!(references, ["m-0", "m-1", "m-2", "m-3", "m-4"]);
+        assert_eq!(bench.sim.journal().requests.len(), 3, "two to a page");
+        for reference in references {
+            let told = bench.look_up(&reference).await.remove(0);
+            assert!(keys.contains(&told.event_key), "the same event, whichever way it is heard of");
+        }
+        let too_long = ResultsSpan { from, until: until + TimeDelta::seconds(1), cursor: "" };
+        assert!(bench.account.results(too_long, now()).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_vendor_without_a_feed_says_so() {
+    one_vendor("cloudmsg", async |bench| {
+        assert_eq!(bench.vendor.descriptor().results_feed, None);
+        let span = ResultsSpan { from: now(), until: now(), cursor: "" };
+        assert!(bench.account.results(span, now()).await.is_err());
+    })
+    .await;
+}
+
+async fn eventually(mut is_so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
 }

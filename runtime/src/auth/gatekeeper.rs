@@ -69,16 +69,16 @@ impl Authenticator for Gatekeeper {
 /// Takes a new tokens file; one that cannot be used changes nothing.
 fn reload(path: PathBuf, mut files: Files, tokens: Arc<ArcSwap<Tokens>>, every: Duration, lifecycle: &Lifecycle) {
     let draining = lifecycle.draining();
-    let failed = metrics::gauge!("switchboard_tokens_reload_failed");
     lifecycle.spawn("tokens file", async move {
         loop {
             tokio::select! {
                 () = draining.cancelled() => return Ok(()),
                 () = tokio::time::sleep(every) => {}
             }
-            let (path, tokens, failed) = (path.clone(), Arc::clone(&tokens), failed.clone());
+            let (path, tokens) = (path.clone(), Arc::clone(&tokens));
             files = tokio::task::spawn_blocking(move || {
                 if files.have_changed() {
+                    let failed = metrics::gauge!("switchboard_tokens_reload_failed");
                     match Tokens::load(&path) {
                         Ok(new) => {
                             tokens.store(Arc::new(new));

@@ -12,12 +12,16 @@ mod error;
 mod jwt;
 mod loader;
 mod settings;
+mod telemetry;
 mod tls;
 mod token_source;
+mod url_source;
 
 pub use error::ConfigError;
 pub use jwt::JwtConfig;
 pub use loader::{Loader, PREFIX, variable};
 pub use settings::{AuthConfig, Listen, LogConfig, LogFormat};
+pub use telemetry::TelemetryConfig;
 pub use tls::{TlsConfig, WebhookTlsConfig};
 pub use token_source::TokenSource;
+pub use url_source::url;

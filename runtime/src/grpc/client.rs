@@ -77,6 +77,11 @@ fn authorized(
     Ok(AuthorizedChannel { channel: connect_lazily(url, tls, keepalive)?, bearer })
 }
 
+/// A channel without a token, to something that is none of ours.
+pub(crate) fn bare_channel(url: &str, tls: &ClientTls) -> Result<Channel, ClientError> {
+    connect_lazily(url, tls, KEEPALIVE)
+}
+
 fn connect_lazily(url: &str, tls: &ClientTls, keepalive: Duration) -> Result<Channel, ClientError> {
     let wrong = || ClientError::Url(url.to_owned());
     let uri: Uri = url.parse().map_err(|_| wrong())?;

@@ -3,11 +3,13 @@
 pub mod client;
 mod dial;
 mod health;
+mod late;
 mod server;
 
 use std::time::Duration;
 
 pub use client::{AuthorizedChannel, ClientError};
+pub use late::LateRoutes;
 pub use server::GrpcServer;
 
 /// How often a quiet connection is probed, and how long the answer may take. Without it a connection that was cut in

@@ -64,7 +64,10 @@ pub(super) async fn run(watch: &Watch, live: &mut bool) -> End {
             Ok(Err(status)) => return End::Broken(describe(&status)),
             Err(_) => return End::Silent(silence),
         };
-        watch.status.heard(Instant::now());
+        // What a stream says before it has brought this node into step proves nothing about what the node has.
+        if *session.live {
+            watch.status.heard(Instant::now());
+        }
         if let Err(end) = session.take(response) {
             if let End::Refused { revision, why } = &end {
                 session.refuse(*revision, why);
@@ -205,6 +208,7 @@ impl Session<'_> {
 
     fn in_step(&mut self) {
         *self.live = true;
+        self.watch.status.heard(Instant::now());
         self.watch.status.connected();
         self.watch.alive();
     }

@@ -21,6 +21,7 @@ use super::*;
 use crate::{grpc::client, http::Readiness};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_STALE: Duration = Duration::from_secs(3600);
 
 /// One stream as the server sees it.
 struct Stream {
@@ -94,7 +95,7 @@ impl ConfigWatchService for Server {
 
 /// A cache of revisions by organisation; it refuses the organisation "broken".
 #[derive(Default)]
-struct Cache(Mutex<BTreeMap<String, i64>>);
+struct Cache(Mutex<BTreeMap<String, i64>>, Mutex<Option<Recalled>>);
 
 impl Cache {
     fn content(&self) -> Vec<(String, i64)> {
@@ -123,6 +124,14 @@ impl WatchSink for Cache {
     fn is_empty(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }
+
+    fn recall(&self) -> BoxFuture<'_, Option<Recalled>> {
+        let recalled = self.1.lock().unwrap().take();
+        if let Some(recalled) = &recalled {
+            self.0.lock().unwrap().insert("kept".to_owned(), recalled.position.revision);
+        }
+        ready(recalled).boxed()
+    }
 }
 
 struct Fixture {
@@ -138,7 +147,18 @@ impl Fixture {
         Self::with_heartbeats(Duration::from_secs(5)).await
     }
 
+    /// A node that has kept something.
+    async fn recalling(revision: i64, age: Duration, resumable: bool) -> Self {
+        let position = Position { revision, epoch: "e1".to_owned() };
+        let cache = Cache(Mutex::default(), Mutex::new(Some(Recalled { position, age, resumable })));
+        Self::with(Duration::from_secs(5), cache).await
+    }
+
     async fn with_heartbeats(heartbeat_interval: Duration) -> Self {
+        Self::with(heartbeat_interval, Cache::default()).await
+    }
+
+    async fn with(heartbeat_interval: Duration, cache: Cache) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, streams) = mpsc::unbounded_channel();
@@ -151,14 +171,14 @@ impl Fixture {
         let subscriber = Subscriber {
             node_id: "node-1".to_owned(),
             kind: NodeKind::Dispatcher,
-            resume_from: None,
+            max_stale: Some(MAX_STALE),
             settings: WatchSettings {
                 heartbeat_interval,
                 reconnect_min: Duration::from_millis(1),
                 reconnect_max: Duration::from_millis(5),
             },
         };
-        let (cache, readiness) = (Arc::new(Cache::default()), Readiness::new());
+        let (cache, readiness) = (Arc::new(cache), Readiness::new());
         let status = spawn(subscriber, channel, cache.clone(), &lifecycle, readiness.register("config watch"));
         Self { streams, cache, status, readiness, lifecycle }
     }
@@ -313,4 +333,67 @@ async fn half_a_snapshot_changes_nothing() {
     let (_, reason) = stream.answer().await.unwrap_err();
     assert!(reason.contains("2 entries were announced and 1 came"), "{reason}");
     assert_eq!(node.content(), of(&[("a", 7)]));
+}
+
+#[tokio::test]
+async fn what_was_kept_is_used_at_once_and_the_stream_goes_on_from_there() {
+    let mut node = Fixture::recalling(7, Duration::from_secs(150), true).await;
+    let mut stream = node.stream().await;
+    assert_eq!((stream.hello.resume_revision, stream.hello.resume_epoch.as_str()), (7, "e1"));
+    assert_eq!(node.content(), of(&[("kept", 7)]));
+    assert!(node.readiness.is_ready() && !node.status.is_healthy(Instant::now()));
+    let said = format!("{:?}", node.readiness);
+    assert!(said.contains("a kept snapshot (revision 7)") && said.contains("2m ago"), "{said}");
+    assert!(node.status.age(Instant::now()).unwrap() >= Duration::from_secs(150));
+    stream.change(8, "a", false);
+    assert_eq!(stream.answer().await, Ok(8));
+    assert_eq!(node.content(), of(&[("a", 8), ("kept", 7)]));
+    assert!(node.status.is_healthy(Instant::now()));
+    assert!(node.status.age(Instant::now()).unwrap() < PATIENCE);
+}
+
+#[tokio::test]
+async fn what_another_version_has_kept_serves_until_a_whole_snapshot_has_come() {
+    let mut node = Fixture::recalling(7, Duration::ZERO, false).await;
+    let mut stream = node.stream().await;
+    assert_eq!((stream.hello.resume_revision, stream.hello.resume_epoch.as_str()), (0, ""));
+    assert!(node.readiness.is_ready());
+    assert_eq!(node.content(), of(&[("kept", 7)]));
+    stream.snapshot(7, "e1", &["a"]);
+    assert_eq!(stream.answer().await, Ok(7));
+    assert_eq!(node.content(), of(&[("a", 7)]));
+}
+
+#[tokio::test]
+async fn what_is_too_old_to_be_used_makes_no_node_ready() {
+    let mut node = Fixture::recalling(7, MAX_STALE, true).await;
+    let stream = node.stream().await;
+    assert!(!node.readiness.is_ready());
+    stream.heartbeat(7, "e1");
+    timeout(PATIENCE, node.readiness.watch().wait_for(|ready| *ready)).await.expect("ready in time").unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_never_brings_a_node_into_step_makes_what_it_has_no_younger() {
+    let mut node = Fixture::recalling(7, Duration::from_secs(150), true).await;
+    for _ in 0..2 {
+        let mut stream = node.stream().await;
+        stream.snapshot(9, "e1", &[]);
+        assert!(stream.answer().await.is_err());
+    }
+    assert!(node.status.age(Instant::now()).unwrap() >= Duration::from_secs(150));
+}
+
+#[tokio::test]
+async fn a_kind_of_response_that_only_a_newer_config_service_knows_changes_nothing() {
+    let mut node = Fixture::start().await;
+    let mut stream = node.stream().await;
+    stream.snapshot(7, "e1", &["a"]);
+    assert_eq!(stream.answer().await, Ok(7));
+    // What is unknown is dropped in decoding: an empty response is left of it.
+    stream.responses.send(Ok(WatchResponse { response: None })).unwrap();
+    stream.change(8, "b", false);
+    assert_eq!(stream.answer().await, Ok(8));
+    assert_eq!(node.content(), of(&[("a", 7), ("b", 8)]));
+    assert!(node.status.is_healthy(Instant::now()));
 }

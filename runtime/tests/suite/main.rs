@@ -4,6 +4,7 @@
 
 mod auth;
 mod certificates;
+mod collector;
 mod config;
 mod echo;
 mod grpc;
@@ -15,3 +16,4 @@ mod operational;
 mod signals;
 mod tls;
 mod tokens;
+mod traces;

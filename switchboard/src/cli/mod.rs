@@ -4,12 +4,12 @@ mod run;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
     client::ClientArgs,
-    commands::{audit, messages, org, provider, routing, send, test_connection},
+    commands::{audit, health, messages, org, provider, routing, send, test_connection, webhooks},
     output::OutputArgs,
     settings::Flags,
 };
@@ -53,10 +53,16 @@ pub enum Command {
     /// Runs both simulated vendors
     VendorSim(VendorSim),
     /// Brings the databases of the settings to this version; safe to run twice, and at the same time
-    Migrate,
-    /// Makes or rotates the key ring that seals credentials
-    #[command(subcommand)]
-    Keys(Keys),
+    Migrate {
+        /// Only the database of this service [default: both]
+        #[arg(value_enum)]
+        database: Option<Database>,
+    },
+    /// Asks a service on this machine whether it can do its job: exit code 0 if so
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::Health),
+    /// Makes the keys that seal credentials, and rotates them
+    Keys(KeysGroup),
     /// Organisations
     Org(Client<org::Action>),
     /// Vendors, and the credentials of an organisation with them
@@ -70,6 +76,8 @@ pub enum Command {
     Send(Client<send::Action>),
     /// The history of messages
     Messages(Client<messages::Action>),
+    /// What the vendors' callbacks brought that could not simply be applied
+    Webhooks(Client<webhooks::Action>),
     /// The trail of who did what
     Audit(Client<audit::Action>),
     /// Prints a completion script for a shell
@@ -90,12 +98,39 @@ pub struct VendorSim {
     pub webhooks: Option<String>,
 }
 
-/// The key ring.
+/// A service that has a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Database {
+    /// Organisations, credentials, routing, audit trail.
+    ConfigService,
+    /// The history.
+    Dispatcher,
+}
+
+/// The keys that seal credentials.
+#[derive(Args, Debug)]
+pub struct KeysGroup {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Keys,
+    /// How the answer looks.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What to do with the keys.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
     /// Makes a key ring with mode 0600; one that exists is kept
     Generate {
         /// Where [default: the setting config_service.key_file]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Makes the key that seals what dispatchers keep for a start without config-service, with mode 0600; one that exists
+    /// is kept. Dispatchers that share a Redis share it
+    Snapshot {
+        /// Where [default: the setting dispatcher.snapshot_key_file]
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },

@@ -5,7 +5,7 @@ use clap::CommandFactory as _;
 use super::{Cli, Command, Keys};
 use crate::{
     client::Connector,
-    commands::{self, audit, keys, messages, org, provider, routing, send, test_connection},
+    commands::{self, audit, keys, messages, org, provider, routing, send, test_connection, webhooks},
     demo, services,
     services::Service,
     settings::Settings,
@@ -29,9 +29,13 @@ impl Cli {
             Command::Dispatcher => services::run(Service::Dispatcher, &alone()?).await,
             Command::WebhookGateway => services::run(Service::Gateway, &alone()?).await,
             Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
-            Command::Migrate => commands::migrate::run(&quiet()?).await,
-            Command::Keys(Keys::Generate { file }) => keys::generate(&quiet()?, file),
-            Command::Keys(Keys::Rotate) => keys::rotate(&quiet()?).await,
+            Command::Migrate { database } => commands::migrate::run(&quiet()?, database).await,
+            Command::Health(health) => health.run(&quiet()?).await,
+            Command::Keys(group) => match group.action {
+                Keys::Generate { file } => keys::generate(&quiet()?, file, group.output.output),
+                Keys::Snapshot { file } => keys::snapshot(&quiet()?, file, group.output.output),
+                Keys::Rotate => keys::rotate(&quiet()?, group.output.output).await,
+            },
             Command::Org(group) => {
                 org::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
             }
@@ -49,6 +53,9 @@ impl Cli {
             }
             Command::Messages(group) => {
                 messages::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
+            }
+            Command::Webhooks(group) => {
+                webhooks::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await
             }
             Command::Audit(group) => {
                 audit::run(group.action, &Connector::new(&flags, &group.client, group.output.output)?).await

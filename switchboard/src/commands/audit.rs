@@ -31,6 +31,12 @@ pub enum Action {
         /// Only this action, such as UpdateRouting
         #[arg(long, default_value = "", hide_default_value = true)]
         action: String,
+        /// Only at or after this time, such as 2026-01-31T09:00:00+09:00
+        #[arg(long, value_name = "TIME")]
+        since: Option<DateTime<Utc>>,
+        /// Only before this time
+        #[arg(long, value_name = "TIME")]
+        until: Option<DateTime<Utc>>,
         /// How many
         #[arg(long, default_value_t = 50)]
         page_size: i32,
@@ -69,14 +75,15 @@ struct Kept {
 pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
     let mut admin = connector.admin(As::Auditor)?;
     match action {
-        Action::List { organization, actor, action, page_size, page_token } => {
+        Action::List { organization, actor, action, since, until, page_size, page_token } => {
             let call = request(ListAuditEventsRequest {
                 organization_id: organization,
                 actor,
                 action,
                 page_size,
                 page_token,
-                ..ListAuditEventsRequest::default()
+                event_time_after: since.map(to_timestamp),
+                event_time_before: until.map(to_timestamp),
             });
             let response = admin.list_audit_events(call).await.map_err(refused)?.into_inner();
             if connector.is_json() {

@@ -3,20 +3,25 @@
 use anyhow::Context as _;
 use switchboard_runtime::lifecycle::Lifecycle;
 
-use crate::{output, services::prepare, settings::Settings};
+use crate::{cli::Database, output, services::prepare, settings::Settings};
 
 /// Brings both databases to this version.
 ///
 /// # Errors
-/// When a database cannot be reached, or was migrated by a newer version.
-pub async fn run(settings: &Settings) -> anyhow::Result<()> {
+/// When a database cannot be reached, or a migration was edited after it had been applied.
+pub async fn run(settings: &Settings, which: Option<Database>) -> anyhow::Result<()> {
     prepare(settings)?;
     let process = settings.process(&Lifecycle::new());
-    switchboard_config_service::migrate(&settings.config_service, &settings.data_dir)
-        .await
-        .context("the database of config-service")?;
-    output::line("config-service: up to date")?;
-    switchboard_dispatcher::migrate(&settings.dispatcher, &process).await.context("the database of the dispatcher")?;
-    output::line("dispatcher: up to date")?;
+    if which != Some(Database::Dispatcher) {
+        switchboard_config_service::migrate(&settings.config_service, &settings.data_dir)
+            .await
+            .context("the database of config-service")?;
+        output::line("config-service: up to date")?;
+    }
+    if which != Some(Database::ConfigService) {
+        let dispatcher = &settings.dispatcher;
+        switchboard_dispatcher::migrate(dispatcher, &process).await.context("the database of the dispatcher")?;
+        output::line("dispatcher: up to date")?;
+    }
     Ok(())
 }

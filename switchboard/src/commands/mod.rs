@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod credentials;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod messages;
 pub(crate) mod migrate;
@@ -11,5 +12,6 @@ pub(crate) mod routing;
 pub(crate) mod send;
 pub(crate) mod test_connection;
 mod wait;
+pub(crate) mod webhooks;
 
 pub(crate) use wait::{Wait, applied};

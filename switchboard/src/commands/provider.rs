@@ -43,15 +43,16 @@ pub enum Action {
     /// Changes stored credentials; what is left out stays
     Update(Change),
     /// Deletes credentials that nothing is routed to
-    #[command(after_help = "Example:\n  switchboard provider delete hanbit sendtalk --confirm 한빛상사")]
+    #[command(
+        after_help = "Example:\n  switchboard provider delete hanbit sendtalk --confirm 한빛상사\n  switchboard provider delete hanbit sendtalk --yes"
+    )]
     Delete {
         /// The organisation
         organization: String,
         /// The vendor's code
         provider: String,
-        /// The organisation's name, typed again [default: asked for]
-        #[arg(long, value_name = "NAME")]
-        confirm: Option<String>,
+        #[command(flatten)]
+        confirmation: Confirmation,
         /// The version that the deletion is based on [default: the one there is now]
         #[arg(long)]
         version: Option<i64>,
@@ -64,6 +65,17 @@ const SET_EXAMPLE: &str = "\
 Example:
   switchboard provider set hanbit sendtalk --field account_id=acct_hanbit01 --field-file api_key=/run/secrets/key \\
       --field-stdin webhook_secret --activate";
+
+/// That a deletion is meant.
+#[derive(clap::Args, Debug)]
+pub struct Confirmation {
+    /// The organisation's name, typed again [default: asked for]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+    /// Deletes without asking for the name: for scripts
+    #[arg(long, conflicts_with = "confirm")]
+    pub(crate) yes: bool,
+}
 
 /// Credentials to store.
 #[derive(clap::Args, Debug)]
@@ -99,8 +111,8 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
         Action::Show { provider, organization: Some(organization) } => config(connector, organization, provider).await,
         Action::Set(change) => write::set(connector, change).await,
         Action::Update(change) => write::update(connector, change).await,
-        Action::Delete { organization, provider, confirm, version, wait } => {
-            write::delete(connector, organization, provider, confirm, version, wait).await
+        Action::Delete { organization, provider, confirmation, version, wait } => {
+            write::delete(connector, organization, provider, confirmation, version, wait).await
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use stack::Stack;
 use switchboard_runtime::lifecycle::Lifecycle;
 
 use crate::{
-    services::{prepare, until_signal},
+    services::{prepare, trace, until_signal},
     settings::{Flags, Settings},
 };
 
@@ -27,6 +27,7 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = Settings::load(flags, &[("log.filter", "warn")])?;
     prepare(&settings)?;
     let lifecycle = Lifecycle::new();
+    trace(&settings, "switchboard", &lifecycle)?;
     let started = until_signal(&lifecycle, begin(settings, &lifecycle)).await?;
     if let Some(stack) = started {
         stack.vendors.shutdown().await;

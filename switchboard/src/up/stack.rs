@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration}
 use anyhow::Context as _;
 use secrecy::SecretString;
 use switchboard_config_service::sealing::KeyRing;
+use switchboard_dispatcher::SnapshotKey;
 use switchboard_proto::config::v1::GetPropagationRequest;
 use switchboard_runtime::{
     Clock as _, SystemClock,
@@ -48,6 +49,7 @@ impl Stack {
         let tokens = TokenFile::read(&tokens_file)?;
         let key_file = settings.config_service.key_file(&settings.data_dir);
         KeyRing::generate(&key_file, SystemClock.now())?;
+        SnapshotKey::generate(&settings.dispatcher.snapshot_key_file(&settings.data_dir))?;
 
         let vendors = start_vendors(&settings).await?;
         let elsewhere = settings.providers.iter().filter(|(_, vendor)| !vendor.base_url.is_empty());

@@ -33,6 +33,7 @@ fn every_command_explains_itself() {
         "webhook-gateway",
         "vendor-sim",
         "migrate",
+        "health",
         "keys",
         "org",
         "provider",
@@ -40,6 +41,7 @@ fn every_command_explains_itself() {
         "test-connection",
         "send",
         "messages",
+        "webhooks",
         "audit",
         "completions",
     ] {

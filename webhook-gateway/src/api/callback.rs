@@ -3,11 +3,16 @@
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use switchboard_proto::dispatch::v1::StatusUpdate;
+use switchboard_proto::dispatch::v1::{StatusUpdate, UnreadableEvent};
 use switchboard_providers::{Vendor, WebhookEvent};
+use switchboard_runtime::trace::{self, Work};
 use tokio::time::timeout;
 
-use super::{Gateway, convert::status_update, rejection::Rejection};
+use super::{
+    Gateway,
+    convert::{status_update, unreadable_event},
+    rejection::Rejection,
+};
 
 /// Longest body (contract, webhook-gateway).
 const MAX_BODY: usize = 1 << 20;
@@ -25,6 +30,7 @@ pub(super) async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Rejection> {
+    let begun = trace::begin();
     let Ok(_permit) = gateway.under_way.try_acquire() else {
         return Err(Rejection::Overloaded);
     };
@@ -33,8 +39,23 @@ pub(super) async fn take(
     }
     let body = read(gateway, headers, body).await?;
     let verified = verify(gateway, vendor, headers, &body)?;
-    let updates = updates(&verified, vendor.webhooks().parse(&body)?)?;
-    Ok(gateway.reporter.report(updates).await?)
+    let (updates, unreadable) = sorted(&verified, vendor.webhooks().parse(&body)?);
+    let traced: Vec<String> = if trace::is_on() {
+        updates.iter().map(|update| update.client_reference.clone()).collect()
+    } else {
+        Vec::new()
+    };
+    // What cannot be read must not hold up the rest, even where it cannot be kept: the vendor comes again, and what has
+    // been applied by then is a duplicate.
+    let (reported, kept) = tokio::join!(gateway.reporter.report(updates), gateway.reporter.quarantine(unreadable));
+    let outcome = if reported.is_ok() { "committed" } else { "not_committed" };
+    for message_id in traced {
+        begun.part(&message_id, "callback", Work::Answer, || {
+            vec![("provider", vendor.descriptor().code.to_owned()), ("outcome", outcome.to_owned())]
+        });
+    }
+    reported?;
+    Ok(kept?)
 }
 
 async fn read(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
@@ -74,14 +95,13 @@ fn verify<'h>(
     Ok(Verified { provider, account, organization_ids })
 }
 
-/// The updates in a callback. What is not about a message, or cannot be read, is counted and does not reject the rest.
-fn updates(verified: &Verified<'_>, events: Vec<WebhookEvent>) -> Result<Vec<StatusUpdate>, Rejection> {
+/// The updates in a callback, and the events that cannot be read. What is not about a message is counted, and done with.
+fn sorted(verified: &Verified<'_>, events: Vec<WebhookEvent>) -> (Vec<StatusUpdate>, Vec<UnreadableEvent>) {
     let Verified { provider, account, organization_ids } = verified;
     let count = |kind: &'static str| {
         metrics::counter!("switchboard_webhook_events_total", "provider" => *provider, "kind" => kind).increment(1);
     };
-    let mut updates = Vec::with_capacity(events.len());
-    let mut unreadable = None;
+    let (mut updates, mut unreadable) = (Vec::with_capacity(events.len()), Vec::new());
     for event in events {
         match event {
             WebhookEvent::Report(report) => {
@@ -92,15 +112,12 @@ fn updates(verified: &Verified<'_>, events: Vec<WebhookEvent>) -> Result<Vec<Sta
                 count("ignored");
                 tracing::info!(provider, account, kind, "event of a type that is not about a message");
             }
-            WebhookEvent::Malformed { index, why, .. } => {
+            WebhookEvent::Malformed { index, why, raw } => {
                 count("malformed");
                 tracing::warn!(provider, account, index, why, "an event in a verified callback cannot be read");
-                unreadable = Some(why);
+                unreadable.push(unreadable_event(provider, account, organization_ids, why, raw));
             }
         }
     }
-    match unreadable {
-        Some(why) if updates.is_empty() => Err(Rejection::Malformed(why)),
-        _ => Ok(updates),
-    }
+    (updates, unreadable)
 }

@@ -1,6 +1,6 @@
 //! The only place that names both the vendors' reports and the contract.
 
-use switchboard_proto::dispatch::v1::{self as proto, MessageStatus, ProviderFallback, StatusUpdate};
+use switchboard_proto::dispatch::v1::{self as proto, MessageStatus, ProviderFallback, StatusUpdate, UnreadableEvent};
 use switchboard_providers::model::{Failure, FallbackReport, Report, ReportedStatus};
 use switchboard_runtime::wire::to_timestamp;
 
@@ -23,6 +23,23 @@ pub(super) fn status_update(
         provider_status: report.provider_status,
         fallback: report.fallback.map(fallback),
         organization_ids: organization_ids.to_vec(),
+    }
+}
+
+/// An event that cannot be read, to be kept as it came.
+pub(super) fn unreadable_event(
+    provider: &str,
+    account: &str,
+    organization_ids: &[String],
+    reason: String,
+    raw: String,
+) -> UnreadableEvent {
+    UnreadableEvent {
+        provider: provider.to_owned(),
+        provider_account: account.to_owned(),
+        organization_ids: organization_ids.to_vec(),
+        reason,
+        raw: raw.into_bytes(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use futures::future::join_all;
 use switchboard_proto::dispatch::v1::{
-    ReportStatusResponse, StatusResult,
+    QuarantineEventsResponse, ReportStatusResponse, StatusResult,
     delivery_status_service_server::{DeliveryStatusService, DeliveryStatusServiceServer},
 };
 use switchboard_runtime::grpc::client;
@@ -57,6 +57,13 @@ impl DeliveryStatusService for Dispatcher {
         self.calls.lock().unwrap().push(updates);
         let result = StatusResult { outcome: StatusOutcome::Applied.into(), ..StatusResult::default() };
         Ok(Response::new(ReportStatusResponse { results: vec![result; updates] }))
+    }
+
+    async fn quarantine_events(
+        &self,
+        _: Request<QuarantineEventsRequest>,
+    ) -> Result<Response<QuarantineEventsResponse>, Status> {
+        Err(Status::unimplemented("everything here can be read"))
     }
 }
 

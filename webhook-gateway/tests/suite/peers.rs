@@ -16,7 +16,8 @@ use switchboard_proto::{
         watch_response::Response as Answer,
     },
     dispatch::v1::{
-        ReportStatusRequest, ReportStatusResponse, StatusOutcome, StatusResult, StatusUpdate,
+        QuarantineEventsRequest, QuarantineEventsResponse, ReportStatusRequest, ReportStatusResponse, StatusOutcome,
+        StatusResult, StatusUpdate, UnreadableEvent,
         delivery_status_service_server::{DeliveryStatusService, DeliveryStatusServiceServer},
     },
 };
@@ -113,6 +114,9 @@ impl ConfigWatchService for Config {
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
     pub(crate) committed: Arc<Mutex<Vec<StatusUpdate>>>,
+    pub(crate) quarantined: Arc<Mutex<Vec<UnreadableEvent>>>,
+    /// Why nothing can be quarantined.
+    pub(crate) no_room: Arc<Mutex<Option<Status>>>,
     pub(crate) refusal: Arc<Mutex<Option<Status>>>,
     pub(crate) begun: Arc<AtomicUsize>,
     /// A call needs a permit; without any, it waits.
@@ -123,6 +127,8 @@ impl Dispatcher {
     pub(crate) fn new() -> Self {
         Self {
             committed: Arc::default(),
+            quarantined: Arc::default(),
+            no_room: Arc::default(),
             refusal: Arc::default(),
             begun: Arc::default(),
             gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
@@ -158,5 +164,16 @@ impl DeliveryStatusService for Dispatcher {
         let results = vec![result; updates.len()];
         self.committed.lock().unwrap().extend(updates);
         Ok(Response::new(ReportStatusResponse { results }))
+    }
+
+    async fn quarantine_events(
+        &self,
+        request: Request<QuarantineEventsRequest>,
+    ) -> Result<Response<QuarantineEventsResponse>, Status> {
+        if let Some(refusal) = self.no_room.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        self.quarantined.lock().unwrap().extend(request.into_inner().events);
+        Ok(Response::new(QuarantineEventsResponse { added_count: 1 }))
     }
 }

@@ -16,8 +16,9 @@ mod watch;
 mod writing;
 
 use async_trait::async_trait;
+use switchboard_runtime::telemetry::PoolUse;
 
-use super::Result;
+use super::{Connections, Result};
 
 pub(super) use rows::Columns;
 pub(super) use statement::{Statement, Value};
@@ -44,6 +45,9 @@ pub(super) trait Engine: Send + Sync + 'static {
 
     /// Begins to write something whose loss in a crash harms nobody.
     async fn note(&self) -> Result<Self::Transaction>;
+
+    /// The connections that are open now.
+    fn pools(&self) -> Vec<PoolUse>;
 }
 
 /// A transaction. Dropped before its commit, it has never been.
@@ -65,6 +69,12 @@ pub(super) trait Transaction: Send + 'static {
 #[derive(Debug)]
 pub(super) struct SqlStore<E> {
     pub engine: E,
+}
+
+impl<E: Engine> Connections for SqlStore<E> {
+    fn pools(&self) -> Vec<PoolUse> {
+        self.engine.pools()
+    }
 }
 
 /// The row of a statement that always has one.

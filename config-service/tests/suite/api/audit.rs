@@ -1,12 +1,19 @@
 //! The audit trail as auditors see it.
 
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use switchboard_proto::config::v1::{
-    AuditEvent, AuditHead, DeleteProviderConfigRequest, GetAuditHeadRequest, GetOrganizationRequest,
-    ListAuditEventsRequest, Routing, TestConnectionRequest, UpdateProviderConfigRequest, VerifyAuditTrailRequest,
+    AuditEvent, AuditHead, CreateOrganizationRequest, CreateProviderConfigRequest, DeleteProviderConfigRequest,
+    GetAuditHeadRequest, GetOrganizationRequest, GetProviderConfigRequest, GetRoutingRequest, ListAuditEventsRequest,
+    ListProviderConfigsRequest, NodeKind, ResolveOrganizationRequest, Routing, TestConnectionRequest,
+    UpdateOrganizationRequest, UpdateProviderConfigRequest, UpdateRoutingRequest, VerifyAuditTrailRequest,
+    config_admin_service_client::ConfigAdminServiceClient,
 };
 use tonic::Code;
 
-use super::steps;
+use super::{
+    steps,
+    subscriber::{Subscriber, hello},
+};
 use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal};
 
 async fn events(service: &Service, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
@@ -124,6 +131,131 @@ async fn an_attempt_on_somebody_elses_organisation_is_told() {
     let told = events(&service, request).await;
     assert_eq!((told[0].action.as_str(), told[0].outcome.as_str()), ("CreateProviderConfig", "ROLE_REQUIRED"));
     assert_eq!(told[0].organization_id, "other");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_test_that_cannot_be_audited_is_not_answered() {
+    let service = Service::start().await;
+    steps::acme_with_cloudmsg(&service).await;
+    let file = format!("sqlite://{}", service.folder.path().join("config.db").display());
+    let mut store = SqliteConnection::connect(&file).await.unwrap();
+    let no_more = "CREATE TRIGGER no_more BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'no more'); END";
+    store.execute(no_more).await.unwrap();
+    let mut wrong = cloudmsg();
+    wrong.insert("secret_key".to_owned(), "another-secret-key".to_owned());
+    for credentials in [cloudmsg(), wrong] {
+        let test = TestConnectionRequest {
+            organization_id: "acme".to_owned(),
+            provider: "cloudmsg".to_owned(),
+            credentials,
+            use_stored: false,
+        };
+        let refused = service.admin("operator").test_connection(test.clone()).await.unwrap_err();
+        assert_eq!(refusal(&refused), (Code::Unavailable, "CONFIG_UNAVAILABLE".to_owned()));
+    }
+    store.execute("DROP TRIGGER no_more").await.unwrap();
+    service.stop().await;
+}
+
+/// What is tried where it may not be, by name, and how it ends.
+async fn every_denial(service: &Service) -> Vec<(&'static str, &'static str, tonic::Status)> {
+    let other = || "other".to_owned();
+    let cloudmsg_of_other = || (other(), "cloudmsg".to_owned());
+    let mut denied = Vec::new();
+    let mut anonymous = {
+        let url = format!("http://{}", service.started.address);
+        ConfigAdminServiceClient::new(tonic::transport::Endpoint::from_shared(url).unwrap().connect_lazy())
+    };
+    let mut deny = |who: &'static str, what: &'static str, refused: Option<tonic::Status>| {
+        denied.push((who, what, refused.unwrap_or_else(|| panic!("{what} by {who} is not refused"))));
+    };
+    deny("", "GetAuditHead", anonymous.get_audit_head(GetAuditHeadRequest {}).await.err());
+
+    let mut sender = service.admin("sender");
+    let create = CreateOrganizationRequest { name: other(), ..Default::default() };
+    deny("sender", "CreateOrganization", sender.create_organization(create).await.err());
+
+    let who = "operator-of-acme";
+    let mut limited = service.admin(who);
+    deny(
+        who,
+        "GetOrganization",
+        limited.get_organization(GetOrganizationRequest { organization_id: other() }).await.err(),
+    );
+    let list = ListProviderConfigsRequest { organization_id: other() };
+    deny(who, "ListProviderConfigs", limited.list_provider_configs(list).await.err());
+    let (organization_id, provider) = cloudmsg_of_other();
+    let get = GetProviderConfigRequest { organization_id, provider };
+    deny(who, "GetProviderConfig", limited.get_provider_config(get).await.err());
+    deny(who, "GetRouting", limited.get_routing(GetRoutingRequest { organization_id: other() }).await.err());
+    let create = steps::create("other", "cloudmsg", cloudmsg());
+    deny(who, "CreateProviderConfig", limited.create_provider_config(create).await.err());
+    let (organization_id, provider) = cloudmsg_of_other();
+    let update = UpdateProviderConfigRequest { organization_id, provider, version: 1, ..Default::default() };
+    deny(who, "UpdateProviderConfig", limited.update_provider_config(update).await.err());
+    let (organization_id, provider) = cloudmsg_of_other();
+    let delete = DeleteProviderConfigRequest { organization_id, provider, version: 1, ..Default::default() };
+    deny(who, "DeleteProviderConfig", limited.delete_provider_config(delete).await.err());
+    let route =
+        UpdateRoutingRequest { organization_id: other(), routing: Some(Routing::default()), ..Default::default() };
+    deny(who, "UpdateRouting", limited.update_routing(route).await.err());
+    let (organization_id, provider) = cloudmsg_of_other();
+    let test = TestConnectionRequest { organization_id, provider, ..Default::default() };
+    deny(who, "TestConnection", limited.test_connection(test).await.err());
+    let rename =
+        UpdateOrganizationRequest { organization_id: other(), name: other(), version: 1, ..Default::default() };
+    deny(who, "UpdateOrganization", limited.update_organization(rename).await.err());
+
+    let forced =
+        CreateProviderConfigRequest { skip_connection_test: true, ..steps::create("other", "cloudmsg", cloudmsg()) };
+    deny("operator", "CreateProviderConfig", service.admin("operator").create_provider_config(forced).await.err());
+
+    let who = "auditor-of-acme";
+    let mut limited = service.admin(who);
+    let list = ListAuditEventsRequest { organization_id: other(), ..Default::default() };
+    deny(who, "ListAuditEvents", limited.list_audit_events(list).await.err());
+    let verify = VerifyAuditTrailRequest { known_head: None };
+    deny(who, "VerifyAuditTrail", limited.verify_audit_trail(verify).await.err());
+    deny(who, "GetAuditHead", limited.get_audit_head(GetAuditHeadRequest {}).await.err());
+
+    let who = "dispatcher-of-acme";
+    let resolve = ResolveOrganizationRequest { organization_id: other() };
+    deny(who, "ResolveOrganization", service.watch(who).resolve_organization(resolve).await.err());
+    let dispatcher = hello("n1", NodeKind::Dispatcher, 0, "");
+    deny(who, "Watch", Subscriber::open(service, who, dispatcher.clone()).await.err());
+    deny("webhook-gateway", "Watch", Subscriber::open(service, "webhook-gateway", dispatcher).await.err());
+    denied
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_to_be_denied_is_told() {
+    let service = Service::start().await;
+    steps::organization(&service, "other", "Other").await;
+    let folder = std::sync::Arc::clone(&service.folder);
+    let denied = every_denial(&service).await;
+    service.stop().await;
+    let service = Service::start_with(config(), folder).await;
+    let everything = ListAuditEventsRequest { page_size: 1_000, ..Default::default() };
+    let told = events(&service, everything).await;
+    for (who, what, refused) in &denied {
+        let (code, reason) = refusal(refused);
+        assert!(matches!(code, Code::PermissionDenied | Code::Unauthenticated), "{what} by {who}: {refused:?}");
+        let event = told
+            .iter()
+            .find(|event| event.actor == *who && event.action == *what)
+            .unwrap_or_else(|| panic!("{what} by {who} is not told"));
+        assert_eq!(event.outcome, reason, "{what} by {who}");
+        assert!(event.peer.starts_with("127.0.0.1:"), "{event:?}");
+        assert_eq!(event.revision, 0);
+        // A call that the gate refuses was never read: of it nothing is known but its name.
+        let was_read = who.ends_with("-of-acme")
+            && !matches!(*what, "Watch" | "VerifyAuditTrail" | "GetAuditHead" | "UpdateOrganization");
+        assert_eq!(event.organization_id == "other", was_read || *who == "operator", "{event:?}");
+    }
+    let outcomes = |who: &str| denied.iter().filter(|(actor, ..)| *actor == who).count();
+    assert_eq!(told.iter().filter(|event| event.actor == "operator-of-acme").count(), outcomes("operator-of-acme"));
+    assert_eq!(told.iter().find(|event| event.actor.is_empty()).unwrap().outcome, "TOKEN_MISSING");
     service.stop().await;
 }
 

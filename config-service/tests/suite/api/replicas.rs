@@ -1,9 +1,17 @@
 //! Two replicas over PostgreSQL: one order, one view of the nodes, woken by Redis or by polling.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 use switchboard_config_service::{Config, migrate};
-use switchboard_proto::config::v1::{CreateOrganizationRequest, GetPropagationRequest, NodeKind};
+use switchboard_proto::{
+    FILE_DESCRIPTOR_SET,
+    config::v1::{
+        CreateOrganizationRequest, CreateProviderConfigRequest, DeleteProviderConfigRequest, GetPropagationRequest,
+        NodeKind, OrganizationEntry, Routing, UpdateOrganizationRequest, UpdateProviderConfigRequest,
+        UpdateRoutingRequest,
+    },
+};
 use tempfile::TempDir;
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -11,19 +19,12 @@ use tonic_types::StatusExt as _;
 use super::{
     cable::Cable,
     steps,
-    subscriber::{Subscriber, hello},
+    subscriber::{Applying, Subscriber, hello},
 };
 use crate::{
     store::harness::Database,
-    support::{SOON, Service, config, folder, refusal, registry},
+    support::{AdminClient, SOON, Service, cloudmsg, config, folder, pairs, redis, refusal, registry},
 };
-
-const REDIS: &str = "SWITCHBOARD_TEST_REDIS_URL";
-
-fn redis() -> String {
-    std::env::var(REDIS)
-        .unwrap_or_else(|_| panic!("{REDIS} is not set: run `make test`, which starts PostgreSQL and Redis"))
-}
 
 struct Replicas {
     one: Service,
@@ -59,12 +60,13 @@ async fn in_step(subscriber: &mut Subscriber) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscribers_of_both_replicas_see_the_same_changes_in_the_same_order() {
+async fn three_subscribers_of_two_replicas_see_the_same_changes_in_the_same_order() {
     let replicas = Replicas::start(config(), None).await;
     let mut on_one = Subscriber::dispatcher(&replicas.one, "d1").await;
     let mut on_two = Subscriber::dispatcher(&replicas.two, "d2").await;
+    let mut also_on_two = Subscriber::dispatcher(&replicas.two, "d3").await;
     let start = in_step(&mut on_one).await;
-    assert_eq!(in_step(&mut on_two).await, start);
+    assert_eq!([in_step(&mut on_two).await, in_step(&mut also_on_two).await], [start; 2]);
     let writers = [&replicas.one, &replicas.two].into_iter().enumerate().map(|(writer, service)| async move {
         for number in 0..15 {
             steps::organization(service, &format!("org-{writer}-{number}"), "Acme").await;
@@ -72,14 +74,17 @@ async fn subscribers_of_both_replicas_see_the_same_changes_in_the_same_order() {
     });
     futures::future::join_all(writers).await;
     for expected in start + 1..=start + 30 {
-        let (a, b) = (on_one.change().await, on_two.change().await);
-        assert_eq!((a.revision, b.revision), (expected, expected));
-        assert_eq!(a.organization_id, b.organization_id);
+        let first = on_one.change().await;
+        assert_eq!(first.revision, expected);
+        for other in [&mut on_two, &mut also_on_two] {
+            let same = other.change().await;
+            assert_eq!((same.revision, &same.organization_id), (expected, &first.organization_id));
+        }
     }
     // A dispatcher that moves to the other replica goes on where it was.
-    let snapshot = Subscriber::dispatcher(&replicas.one, "d3").await.snapshot().await;
+    let snapshot = Subscriber::dispatcher(&replicas.one, "d4").await.snapshot().await;
     steps::organization(&replicas.two, "later", "Acme").await;
-    let resume = hello("d3", NodeKind::Dispatcher, snapshot.revision, &snapshot.epoch);
+    let resume = hello("d4", NodeKind::Dispatcher, snapshot.revision, &snapshot.epoch);
     let mut moved = Subscriber::open(&replicas.two, "dispatcher", resume).await.unwrap();
     assert_eq!(moved.change().await.revision, snapshot.revision + 1);
     replicas.stop().await;
@@ -139,6 +144,136 @@ async fn a_replica_that_hardly_polls_is_woken_through_redis() {
         at = change.revision;
     }
     replicas.stop().await;
+}
+
+/// Every RPC that changes something that dispatchers must see: those whose request says how long to wait for them.
+fn mutations() -> BTreeSet<String> {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let admin = pool.get_service_by_name("switchboard.config.v1.ConfigAdminService").unwrap();
+    let waits = |method: &MethodDescriptor| method.input().get_field_by_name("wait_applied").is_some();
+    admin.methods().filter(waits).map(|method| method.name().to_owned()).collect()
+}
+
+/// Two replicas that hardly poll, and three dispatchers: what nobody is woken for would come too late.
+struct Watched {
+    replicas: Replicas,
+    dispatchers: [Applying; 3],
+    seen: BTreeSet<String>,
+}
+
+const PATIENTLY: Option<prost_types::Duration> = Some(prost_types::Duration { seconds: 15, nanos: 0 });
+
+impl Watched {
+    async fn start() -> Self {
+        let rarely = Config { poll_interval: SOON * 10, ..config() };
+        let replicas = Replicas::start(rarely, Some(&redis())).await;
+        let dispatchers = [
+            Applying::start(&replicas.one, "d1").await,
+            Applying::start(&replicas.two, "d2").await,
+            Applying::start(&replicas.two, "d3").await,
+        ];
+        let everybody = async || {
+            let request = GetPropagationRequest { revision: 0 };
+            let reply = replicas.one.admin("viewer").get_propagation(request).await.unwrap().into_inner();
+            reply.nodes.len() == 3 && reply.nodes.iter().all(|node| node.applied)
+        };
+        let deadline = tokio::time::Instant::now() + SOON;
+        while !everybody().await {
+            assert!(tokio::time::Instant::now() < deadline, "the first replica never hears of all dispatchers");
+        }
+        Self { replicas, dispatchers, seen: BTreeSet::new() }
+    }
+
+    fn admin(&self) -> AdminClient {
+        self.replicas.one.admin("superadmin")
+    }
+
+    /// What every dispatcher goes by the moment that a mutation has been acknowledged as applied.
+    fn acknowledged(&mut self, mutation: &str, pending: &[String], is_new: impl Fn(&OrganizationEntry) -> bool) {
+        assert!(pending.is_empty(), "{mutation}: {pending:?}");
+        for dispatcher in &self.dispatchers {
+            let entry = dispatcher.entry("acme").unwrap_or_else(|| panic!("{mutation}: acme is not there"));
+            assert!(is_new(&entry), "{mutation}: a dispatcher goes by the old version: {entry:?}");
+        }
+        self.seen.insert(mutation.to_owned());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_acknowledged_write_no_dispatcher_of_any_replica_uses_the_old_version_whatever_the_rpc() {
+    let mut watched = Watched::start().await;
+    let mut admin = watched.admin();
+    let acme = || "acme".to_owned();
+
+    let create = CreateOrganizationRequest {
+        organization_id: acme(),
+        name: "Acme".to_owned(),
+        wait_applied: PATIENTLY,
+        ..Default::default()
+    };
+    let made = admin.create_organization(create).await.unwrap().into_inner();
+    watched.acknowledged("CreateOrganization", &made.pending_nodes, |entry| entry.revision == made.revision);
+
+    let rename = UpdateOrganizationRequest {
+        organization_id: acme(),
+        name: "Acme 2".to_owned(),
+        version: 1,
+        wait_applied: PATIENTLY,
+        ..Default::default()
+    };
+    let renamed = admin.update_organization(rename).await.unwrap().into_inner();
+    watched.acknowledged("UpdateOrganization", &renamed.pending_nodes, |entry| entry.revision == renamed.revision);
+
+    let create = CreateProviderConfigRequest {
+        skip_connection_test: true,
+        wait_applied: PATIENTLY,
+        ..steps::create("acme", "cloudmsg", cloudmsg())
+    };
+    let saved = admin.create_provider_config(create).await.unwrap().into_inner();
+    watched.acknowledged("CreateProviderConfig", &saved.pending_nodes, |entry| entry.accounts[0].version == 1);
+
+    let update = UpdateProviderConfigRequest {
+        organization_id: acme(),
+        provider: "cloudmsg".to_owned(),
+        credentials: pairs([("secret_key", "the-next-secret-key")]),
+        version: 1,
+        skip_connection_test: true,
+        wait_applied: PATIENTLY,
+        ..Default::default()
+    };
+    let updated = admin.update_provider_config(update).await.unwrap().into_inner();
+    watched.acknowledged("UpdateProviderConfig", &updated.pending_nodes, |entry| {
+        entry.accounts[0].credentials["secret_key"] == "the-next-secret-key"
+    });
+
+    // Again and again, from one vendor to the platform default and back.
+    for version in 0..20 {
+        let primary = if version % 2 == 0 { "cloudmsg" } else { "" };
+        let route = UpdateRoutingRequest {
+            organization_id: acme(),
+            routing: Some(Routing { primary: primary.to_owned(), version, ..Default::default() }),
+            wait_applied: PATIENTLY,
+            ..Default::default()
+        };
+        let routed = admin.update_routing(route).await.unwrap().into_inner();
+        watched.acknowledged("UpdateRouting", &routed.pending_nodes, |entry| {
+            entry.routing.as_ref().is_some_and(|routing| routing.primary == primary && routing.version == version + 1)
+        });
+    }
+
+    let delete = DeleteProviderConfigRequest {
+        organization_id: acme(),
+        provider: "cloudmsg".to_owned(),
+        version: 2,
+        confirm_organization_name: "Acme 2".to_owned(),
+        wait_applied: PATIENTLY,
+        ..Default::default()
+    };
+    let gone = admin.delete_provider_config(delete).await.unwrap().into_inner();
+    watched.acknowledged("DeleteProviderConfig", &gone.pending_nodes, |entry| entry.accounts.is_empty());
+
+    assert_eq!(watched.seen, mutations(), "every mutating RPC of the contract is tried here");
+    watched.replicas.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,10 @@
-//! A subscriber of the tests: it applies what it is sent and acknowledges only when told to.
+//! Subscribers of the tests: one that acknowledges only when told to, and one that applies and acknowledges by itself.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use switchboard_proto::config::v1::{
     Ack, Change, Heartbeat, Hello, Nack, NodeKind, OrganizationEntry, WatchRequest, WatchResponse,
@@ -134,5 +138,45 @@ impl Subscriber {
                 Err(status) => return status,
             }
         }
+    }
+}
+
+/// A dispatcher that applies whatever it is sent, and acknowledges what it has applied.
+pub struct Applying {
+    applied: Arc<Mutex<BTreeMap<String, OrganizationEntry>>>,
+    following: tokio::task::JoinHandle<()>,
+}
+
+impl Applying {
+    /// Returns when it is in step, and its replica knows.
+    pub async fn start(service: &Service, node_id: &str) -> Self {
+        let mut subscriber = Subscriber::dispatcher(service, node_id).await;
+        let snapshot = subscriber.snapshot().await;
+        subscriber.ack(snapshot.revision).await;
+        subscriber.heartbeat().await;
+        let applied = Arc::new(Mutex::new(snapshot.entries));
+        let entries = Arc::clone(&applied);
+        let following = tokio::spawn(async move {
+            while let Ok(Some(response)) = subscriber.next().await {
+                let Response::Change(Change { revision, organization_id, entry }) = response else { continue };
+                match entry {
+                    Some(entry) => entries.lock().unwrap().insert(organization_id, entry),
+                    None => entries.lock().unwrap().remove(&organization_id),
+                };
+                subscriber.ack(revision).await;
+            }
+        });
+        Self { applied, following }
+    }
+
+    /// What it goes by.
+    pub fn entry(&self, organization_id: &str) -> Option<OrganizationEntry> {
+        self.applied.lock().unwrap().get(organization_id).cloned()
+    }
+}
+
+impl Drop for Applying {
+    fn drop(&mut self) {
+        self.following.abort();
     }
 }

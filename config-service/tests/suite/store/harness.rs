@@ -74,6 +74,18 @@ impl Engine {
         Target::parse(Some(&self.url), self.folder.path()).unwrap()
     }
 
+    /// A place on the same engine where nothing has been made.
+    pub async fn empty(&self) -> (Target, Option<Database>) {
+        let (url, database) = match self.kind {
+            Kind::Sqlite => (format!("sqlite://{}", self.folder.path().join("empty.db").display()), None),
+            Kind::Postgres => {
+                let database = Database::create().await;
+                (database.url.clone(), Some(database))
+            }
+        };
+        (Target::parse(Some(&url), self.folder.path()).unwrap(), database)
+    }
+
     /// The same store as another replica has it.
     pub async fn replica(&self) -> Arc<dyn Store> {
         store::open(&self.target()).await.unwrap()
@@ -201,8 +213,28 @@ impl Database {
         Self { url: format!("{place}/{name}"), name }
     }
 
+    /// The address for a role that may connect and nothing else.
+    pub async fn url_of_who_serves(&self) -> String {
+        let role = self.role();
+        let sql = format!("CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+        execute_on_server(&self.url, &sql).await;
+        let (_, place) = self.url.rsplit_once('@').unwrap();
+        format!("postgres://{role}@{place}")
+    }
+
+    /// Lets that role use what is there by now.
+    pub async fn grant(&self) {
+        let sql = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}", self.role());
+        execute_on_server(&self.url, &sql).await;
+    }
+
+    fn role(&self) -> String {
+        format!("{}_serves", self.name)
+    }
+
     pub async fn remove(self) {
         execute_on_server(&server(), &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        execute_on_server(&server(), &format!("DROP ROLE IF EXISTS {}", self.role())).await;
     }
 }
 

@@ -52,6 +52,7 @@ suite! {
     audit:
         the_chain_holds_under_concurrent_writers_of_two_replicas,
         a_change_that_is_refused_leaves_no_event_and_no_revision,
+        without_its_event_no_change_is_committed,
         events_are_found_by_organisation_actor_action_and_time,
         the_table_refuses_update_and_delete,
         verification_names_the_first_event_that_was_altered_removed_or_cut_off,
@@ -75,5 +76,7 @@ suite! {
         a_replica_replaces_what_it_told_and_hears_of_the_others;
     schema:
         migrating_twice_and_concurrently_is_harmless,
-        an_edited_migration_is_refused;
+        an_empty_store_is_made_once_by_many_at_once,
+        an_edited_migration_is_refused_by_who_migrates_and_by_who_serves,
+        the_schema_of_a_later_version_is_worked_on_by_this_one;
 }

@@ -1,10 +1,13 @@
 //! Messages out.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use switchboard_proto::{common::v1 as common, dispatch::v1 as proto};
 use switchboard_providers::model::{Channel, Failure};
 use switchboard_runtime::wire::to_timestamp;
 
-use crate::message::{Event, Message, State, Status};
+use crate::message::{Action, Event, Message, Next, State, Status};
 
 /// How much of a message a caller may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,15 +18,25 @@ pub(crate) enum Visibility {
     Masked,
 }
 
+/// How a message is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// How much of it.
+    pub(crate) visibility: Visibility,
+    /// How long a result may take.
+    pub(crate) result_horizon: Duration,
+}
+
 /// A message with its timeline.
-pub(crate) fn message(message: &Message, visibility: Visibility) -> proto::Message {
+pub(crate) fn message(message: &Message, view: View) -> proto::Message {
     let events = (1..).zip(&message.events).map(|(sequence, event)| self::event(sequence, event)).collect();
-    proto::Message { events, ..message_without_events(message, visibility) }
+    proto::Message { events, ..message_without_events(message, view) }
 }
 
 /// A message without its timeline.
-pub(crate) fn message_without_events(message: &Message, visibility: Visibility) -> proto::Message {
+pub(crate) fn message_without_events(message: &Message, view: View) -> proto::Message {
     let receipt = message.state.receipt();
+    let next = message.next(view.result_horizon);
     proto::Message {
         message_id: message.id.clone(),
         organization_id: message.organization_id.clone(),
@@ -32,7 +45,7 @@ pub(crate) fn message_without_events(message: &Message, visibility: Visibility) 
         provider: message.route.provider.clone(),
         status: status_word(message.state.status()).into(),
         provider_message_id: receipt.map(|receipt| receipt.provider_message_id.clone()).unwrap_or_default(),
-        to: match visibility {
+        to: match view.visibility {
             Visibility::Whole => message.to.clone(),
             Visibility::Masked => masked(&message.to),
         },
@@ -46,13 +59,17 @@ pub(crate) fn message_without_events(message: &Message, visibility: Visibility) 
         provider_config_version: message.route.provider_config_version,
         labels: message.labels.clone().into_iter().collect(),
         events: Vec::new(),
-        next_step: next_step(message),
+        next_step: next_step(message, next),
         provider_account: message.route.provider_account.clone(),
+        next_action: next.map(|next| next.action.as_str().to_owned()).unwrap_or_default(),
+        next_action_time: next.map(|next| to_timestamp(next.time)),
+        check_count: i32::try_from(message.checks).unwrap_or(i32::MAX),
+        give_up_time: next.map(|next| to_timestamp(next.give_up_time)),
     }
 }
 
-/// What is being waited for.
-fn next_step(message: &Message) -> String {
+/// What is being waited for, and what happens if it does not come.
+fn next_step(message: &Message, next: Option<Next>) -> String {
     let waits_for = match message.state {
         State::Requested => "the vendor's answer to the send",
         State::InDoubt => "the vendor's word on whether it has the message",
@@ -61,10 +78,15 @@ fn next_step(message: &Message) -> String {
         State::Unresolved(_) => return "no result came in time; a late one still counts".to_owned(),
         State::Delivered { .. } | State::Failed { .. } => return String::new(),
     };
-    match message.due_time {
-        Some(due) => format!("waits for {waits_for}; overdue from {}", due.format("%Y-%m-%dT%H:%M:%SZ")),
-        None => format!("waits for {waits_for}"),
-    }
+    let Some(next) = next else { return format!("waits for {waits_for}") };
+    let then = match next.action {
+        Action::CheckSender => "it is looked into",
+        Action::LookUp => "the vendor is asked",
+        Action::GiveUp => "the vendor is asked a last time",
+    };
+    let instant = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%SZ");
+    let (time, end) = (instant(next.time), instant(next.give_up_time));
+    format!("waits for {waits_for}; from {time} {then}; without a result it is UNRESOLVED after {end}")
 }
 
 fn masked(number: &str) -> String {

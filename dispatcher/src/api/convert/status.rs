@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use switchboard_proto::dispatch::v1 as proto;
-use switchboard_providers::model::{Failure, ReportedStatus};
+use switchboard_providers::model::{Failure, FallbackReport, ReportedStatus};
 use switchboard_runtime::wire::from_timestamp;
 use tonic::Status as RpcStatus;
 
@@ -10,7 +10,7 @@ use super::status_word;
 use crate::{
     api::error,
     history::ReportResult,
-    message::Report,
+    message::{Report, vendors_fallback},
     store::{StatusOutcome, StatusUpdate},
 };
 
@@ -59,22 +59,23 @@ pub(crate) fn status_update(
             provider_status: update.provider_status,
             failure: update.failure.map(failure),
             occur_time,
-            fallback: update.fallback.map(fallback).unwrap_or_default(),
+            fallback: update.fallback.map(|told| vendors_fallback(&fallback(told))).unwrap_or_default(),
         },
         at: now,
     })
 }
 
-/// What the vendor's own fallback did, for the timeline.
-fn fallback(fallback: proto::ProviderFallback) -> String {
-    let status = match fallback.status() {
-        proto::MessageStatus::Unspecified => "reported on",
-        proto::MessageStatus::Delivered => "delivered",
-        proto::MessageStatus::Failed => "failed",
-        _ => "sent",
-    };
-    let why = fallback.failure.map(|failure| format!(" ({})", failure.code)).unwrap_or_default();
-    format!("the vendor's own text in its place, {}, is {status}{why}", fallback.provider_message_id)
+fn fallback(fallback: proto::ProviderFallback) -> FallbackReport {
+    FallbackReport {
+        status: match fallback.status() {
+            proto::MessageStatus::Unspecified => None,
+            proto::MessageStatus::Delivered => Some(ReportedStatus::Delivered),
+            proto::MessageStatus::Failed => Some(ReportedStatus::Failed),
+            _ => Some(ReportedStatus::Sent),
+        },
+        failure: fallback.failure.map(failure),
+        provider_message_id: fallback.provider_message_id,
+    }
 }
 
 fn failure(failure: proto::Failure) -> Failure {

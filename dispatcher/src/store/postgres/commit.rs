@@ -1,7 +1,7 @@
 //! One transaction for many writes: load what the ledger needs, let it decide, store what it decided; again, if replicas
 //! got in each other's way.
 
-use std::{io, time::Duration};
+use std::{io, mem, time::Duration};
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
@@ -69,12 +69,14 @@ impl Batch<'_> {
         let mut transaction = connection.begin().await?;
         let places = load(&mut transaction, self.writes, self.needs, &mut ledger).await?;
         let written = self.writes.iter().map(|write| ledger.apply(write.clone())).collect();
-        let effects = ledger.into_effects();
+        let mut effects = ledger.into_effects();
+        let conflicts = mem::take(&mut effects.conflicts);
         if !store(&mut transaction, &effects, &places).await? {
             transaction.rollback().await?;
             return Err(Failed::Before(vanished(&effects)));
         }
         transaction.commit().await.map_err(|error| Failed::Committing(error.into()))?;
+        conflicts.count();
         Ok(written)
     }
 }

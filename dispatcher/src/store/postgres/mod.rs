@@ -2,9 +2,12 @@
 //!
 //! Everything a batch of writes needs goes to the server in a handful of statements over arrays, whatever its size.
 
+mod callbacks;
+mod census;
 mod claim;
 mod commit;
 mod connect;
+mod leader;
 mod listing;
 mod load;
 mod migrations;
@@ -25,8 +28,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Fingerprint, Forgotten, ListQuery, Presumed, StatusOutcome, Store, StoreError, Terms, Write, Written};
+use super::{
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, Presumed, QuarantineQuery, Quarantined, Refusal, Room,
+    StatusOutcome, Store, StoreError, Terms, Unreadable, Write, Written,
+};
 use crate::message::Message;
+use switchboard_runtime::telemetry::PoolUse;
 
 pub use connect::PoolSizes;
 
@@ -34,22 +41,44 @@ pub use connect::PoolSizes;
 pub struct PostgresStore {
     writers: PgPool,
     readers: PgPool,
+    candidate: leader::Candidate,
     reconcile_after: Duration,
 }
 
 impl PostgresStore {
-    /// Opens the database at `url` and brings its schema up to date; several replicas may do so at once.
-    /// `reconcile_after` is how long after its last move a message must be looked after.
+    /// Whether `url` is the address of a database.
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read, the server cannot be reached, or the schema is not one that this version knows.
+    /// What is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        connect::options(url).map(drop)
+    }
+
+    /// Opens the database at `url`. Its schema is brought up to date if its role may do so, several replicas at once; else it
+    /// must be up to date already. That of a later version will do. `reconcile_after` is how long after its last move a
+    /// message must be looked after.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the server cannot be reached, or the schema is another, or older and not to be changed.
     pub async fn open(url: &str, pools: PoolSizes, reconcile_after: Duration) -> Result<Self, StoreError> {
         let options = connect::options(url)?;
-        migrations::run(&options).await?;
+        migrations::ensure(&options).await?;
         let writers = connect::writers(options.clone(), pools.writers);
-        let readers = connect::readers(options, pools.readers);
-        Ok(Self { writers, readers, reconcile_after })
+        let readers = connect::readers(options.clone(), pools.readers);
+        let candidate = leader::Candidate::new(options);
+        Ok(Self { writers, readers, candidate, reconcile_after })
+    }
+
+    /// Brings the schema of the database at `url` up to date; several may do so at once, and again.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the server cannot be reached, or a migration fails or was edited after it had been
+    /// applied.
+    pub async fn migrate(url: &str) -> Result<(), StoreError> {
+        migrations::run(&connect::options(url)?).await
     }
 }
 
@@ -107,8 +136,58 @@ impl Store for PostgresStore {
         tidy::tidy(&self.writers, now, terms, batch).await
     }
 
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError> {
+        census::census(&self.readers, now).await
+    }
+
+    async fn lead(&self) -> Result<bool, StoreError> {
+        self.candidate.leads().await
+    }
+
+    async fn resign(&self) {
+        self.candidate.resign().await;
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writers), ("readers", &self.readers)];
+        let most = |pool: &PgPool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
+    }
+}
+
+#[async_trait]
+impl Callbacks for PostgresStore {
+    async fn set_aside(
+        &self,
+        events: Vec<(String, Unreadable)>,
+        room: Room,
+        at: DateTime<Utc>,
+    ) -> Result<Option<u32>, StoreError> {
+        callbacks::set_aside(&self.writers, events, room, at).await
+    }
+
+    async fn quarantined(&self, query: &QuarantineQuery) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::quarantined(&self.readers, query).await
+    }
+
+    async fn quarantined_by_id(&self, ids: &[String]) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::by_id(&self.readers, ids).await
+    }
+
+    async fn release(&self, id: &str) -> Result<(), StoreError> {
+        callbacks::release(&self.writers, id).await
+    }
+
+    async fn note_refusals(&self, refusals: Vec<Refusal>, at: DateTime<Utc>) -> Result<(), StoreError> {
+        callbacks::note_refusals(&self.writers, refusals, at).await
+    }
+
+    async fn refusals(&self, limit: u32) -> Result<Vec<Noted>, StoreError> {
+        callbacks::refusals(&self.readers, limit).await
     }
 }

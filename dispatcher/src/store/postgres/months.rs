@@ -4,7 +4,7 @@
 //! round: whoever queues for it holds up all that come after.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::store::StoreError;
 
@@ -21,37 +21,31 @@ pub(super) async fn make_room(pool: &PgPool, now: DateTime<Utc>) -> Result<(), S
     .bind(now)
     .execute(&mut *transaction)
     .await;
-    if gave_way(made.map(drop))? {
-        return Ok(());
+    match unless_in_use(made)? {
+        Some(_) => transaction.commit().await?,
+        // Awaited: whoever comes next must not find the lock still held.
+        None => transaction.rollback().await?,
     }
-    Ok(transaction.commit().await?)
+    Ok(())
 }
 
 /// Drops the months that end before an instant; how many.
 pub(super) async fn drop_expired(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let Some(mut transaction) = alone(pool).await? else { return Ok(0) };
-    let expired: Vec<(String, bool)> = sqlx::query_as(
-        "SELECT quote_ident(name), parent = 'messages' \
-         FROM unnest(ARRAY ['messages', 'provider_message_ids']) AS parent, history_partitions(parent) \
-         WHERE ending <= $1 ORDER BY ending, name",
-    )
-    .bind(before)
-    .fetch_all(&mut *transaction)
-    .await?;
-    if expired.is_empty() {
+    let dropped = sqlx::query_as("SELECT parent, dropped FROM history_drop_expired($1)")
+        .bind(before)
+        .fetch_all(&mut *transaction)
+        .await;
+    let dropped: Vec<(String, i64)> = unless_in_use(dropped)?.unwrap_or_default();
+    if dropped.iter().all(|(_, tables)| *tables == 0) {
+        transaction.rollback().await?;
         return Ok(0);
-    }
-    for (name, _) in &expired {
-        let dropped = sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {name}"))).execute(&mut *transaction).await;
-        if gave_way(dropped.map(drop))? {
-            return Ok(0);
-        }
     }
     // What was due so long ago, was due with a message that is gone.
     sqlx::query("DELETE FROM open_messages WHERE listed_at < $1").bind(before).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    let months = expired.iter().filter(|(_, messages)| *messages).count();
-    Ok(months as u64)
+    let months: i64 = dropped.iter().filter(|(parent, _)| parent == "messages").map(|(_, tables)| tables).sum();
+    Ok(u64::try_from(months).unwrap_or_default())
 }
 
 /// Whether a table is there.
@@ -68,14 +62,14 @@ async fn alone(pool: &PgPool) -> Result<Option<Transaction<'static, Postgres>>, 
     Ok(alone.then_some(transaction))
 }
 
-/// Whether a lock was not to be had at once.
-fn gave_way(done: Result<(), sqlx::Error>) -> Result<bool, StoreError> {
+/// What was done; `None`: a lock was not to be had at once.
+fn unless_in_use<T>(done: Result<T, sqlx::Error>) -> Result<Option<T>, StoreError> {
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     match done {
-        Ok(()) => Ok(false),
+        Ok(done) => Ok(Some(done)),
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
             tracing::info!("the history's partitions are in use and are changed later");
-            Ok(true)
+            Ok(None)
         }
         Err(error) => Err(error.into()),
     }

@@ -1,13 +1,11 @@
 //! Which way the server goes to the rows: never through a whole table, whether it is empty or full.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, Connection as _, Execute as _, PgConnection};
 use switchboard_providers::model::Channel;
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
-use super::{PoolSizes, PostgresStore, claim, connect, presume, read, reunite, tidy, write};
+use super::{PostgresStore, census, claim, connect, presume, read, reunite, tidy, write};
 use crate::{message::Status, store::ListQuery};
 
 /// A database, and a connection set up as those of a pool are.
@@ -26,7 +24,7 @@ impl Database {
         let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
         let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        PostgresStore::open(&url, PoolSizes { writers: 2, readers: 2 }, Duration::from_secs(30)).await.unwrap();
+        PostgresStore::migrate(&url).await.unwrap();
         let mut connection = PgConnection::connect(&url).await.unwrap();
         connect::configure(&mut connection, planning).await.unwrap();
         Self { server, name, connection }
@@ -93,6 +91,8 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
         ("drop parked", tidy::DROP_PARKED),
         ("drop from the old table", tidy::DROP_FROM_HISTORY),
         ("met", reunite::MET),
+        ("open", census::OPEN),
+        ("drop quarantined", tidy::DROP_QUARANTINED),
     ];
     for state in ["empty", "empty and analysed", "full"] {
         for (name, sql) in statements {

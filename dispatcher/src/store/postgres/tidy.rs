@@ -37,6 +37,11 @@ pub(super) const DROP_PARKED: &str = "WITH old AS (SELECT event_key FROM parked_
     dropped AS (DELETE FROM parked_updates p USING old WHERE p.event_key = old.event_key RETURNING 1) \
     SELECT count(*) FROM dropped";
 
+pub(super) const DROP_QUARANTINED: &str = "WITH old AS (SELECT id FROM quarantined_events \
+    WHERE first_at < $1 ORDER BY first_at, id LIMIT $2 FOR UPDATE SKIP LOCKED), \
+    dropped AS (DELETE FROM quarantined_events q USING old WHERE q.id = old.id RETURNING 1) \
+    SELECT count(*) FROM dropped";
+
 /// One small batch of each kind, each in a transaction of its own.
 pub(super) async fn tidy(
     pool: &PgPool,
@@ -53,7 +58,12 @@ pub(super) async fn tidy(
         months,
         request_ids: batch_of(&mut connection, DROP_REQUEST_IDS, terms.request_ids, batch).await?,
         parked: batch_of(&mut connection, DROP_PARKED, terms.parked, batch).await?,
+        quarantined: batch_of(&mut connection, DROP_QUARANTINED, terms.quarantined, batch).await?,
     };
+    sqlx::query("DELETE FROM refused_updates WHERE last_at < $1")
+        .bind(terms.messages)
+        .execute(&mut *connection)
+        .await?;
     // In the end it goes as a whole, too.
     if months::exists(&mut connection, "message_history").await? {
         forgotten.messages += batch_of(&mut connection, DROP_FROM_HISTORY, terms.messages, batch).await?;

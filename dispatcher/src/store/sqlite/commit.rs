@@ -23,8 +23,11 @@ pub(super) async fn commit(
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let mut ledger = load(&mut transaction, &writes, reconcile_after).await?;
     let written = writes.into_iter().map(|write| ledger.apply(write)).collect();
-    store(&mut transaction, ledger.into_effects()).await?;
+    let effects = ledger.into_effects();
+    let conflicts = effects.conflicts.clone();
+    store(&mut transaction, effects).await?;
     transaction.commit().await?;
+    conflicts.count();
     Ok(written)
 }
 

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use sqlx::{
-    SqlStr,
+    SqlStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
 };
+
+use crate::store::StoreError;
 
 macro_rules! migrations {
     ($($version:literal $name:literal),+ $(,)?) => {
@@ -14,12 +16,22 @@ macro_rules! migrations {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str); 3] =
-    migrations![1 "0001_legacy_history", 2 "0002_extend_history", 3 "0003_retention"];
+const MIGRATIONS: [(i64, &str, &str); 4] =
+    migrations![1 "0001_legacy_history", 2 "0002_extend_history", 3 "0003_retention", 4 "0004_callbacks"];
 
-pub(super) fn migrator() -> Migrator {
+/// Brings the schema up to date, whole or not at all. The lock that a writer holds keeps others from doing it meanwhile.
+pub(super) async fn run(pool: &SqlitePool) -> Result<(), StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    migrator().run_direct(None, &mut *transaction, false).await?;
+    Ok(transaction.commit().await?)
+}
+
+fn migrator() -> Migrator {
     let migration = |(version, name, sql)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
-    Migrator::with_migrations(MIGRATIONS.map(migration).into())
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.map(migration).into());
+    // Of a later version: a schema is contracted only when no version that needs the old is left.
+    migrator.set_ignore_missing(true);
+    migrator
 }

@@ -1,5 +1,7 @@
 //! The embedded engine: WAL, every commit synced to disk, one writer.
 
+mod callbacks;
+mod census;
 mod claim;
 mod commit;
 mod migrations;
@@ -17,8 +19,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Fingerprint, Forgotten, ListQuery, Presumed, Store, StoreError, Terms, Write, Written};
+use super::{
+    Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, Presumed, QuarantineQuery, Quarantined, Refusal, Room,
+    Store, StoreError, Terms, Unreadable, Write, Written,
+};
 use crate::message::Message;
+use switchboard_runtime::telemetry::PoolUse;
 
 /// The embedded engine.
 pub struct SqliteStore {
@@ -33,7 +39,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or its schema is not one that this version knows.
+    /// When the file cannot be opened, or a migration fails or was edited after it had been applied.
     pub async fn open(path: &Path, reconcile_after: Duration) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -44,7 +50,7 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(100);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrations::migrator().run(&writer).await?;
+        migrations::run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(Self { writer, readers, reconcile_after })
     }
@@ -88,8 +94,57 @@ impl Store for SqliteStore {
         tidy::tidy(&self.writer, terms, batch).await
     }
 
+    async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError> {
+        census::census(&self.readers, now).await
+    }
+
+    /// One process alone has the file.
+    async fn lead(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn resign(&self) {}
+
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        let pools = [("writers", &self.writer), ("readers", &self.readers)];
+        let most = |pool: &SqlitePool| pool.options().get_max_connections();
+        pools.map(|(name, pool)| PoolUse { name, open: pool.size(), idle: pool.num_idle(), most: most(pool) }).into()
+    }
+}
+
+#[async_trait]
+impl Callbacks for SqliteStore {
+    async fn set_aside(
+        &self,
+        events: Vec<(String, Unreadable)>,
+        room: Room,
+        at: DateTime<Utc>,
+    ) -> Result<Option<u32>, StoreError> {
+        callbacks::set_aside(&self.writer, events, room, at).await
+    }
+
+    async fn quarantined(&self, query: &QuarantineQuery) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::quarantined(&self.readers, query).await
+    }
+
+    async fn quarantined_by_id(&self, ids: &[String]) -> Result<Vec<Quarantined>, StoreError> {
+        callbacks::by_id(&self.readers, ids).await
+    }
+
+    async fn release(&self, id: &str) -> Result<(), StoreError> {
+        callbacks::release(&self.writer, id).await
+    }
+
+    async fn note_refusals(&self, refusals: Vec<Refusal>, at: DateTime<Utc>) -> Result<(), StoreError> {
+        callbacks::note_refusals(&self.writer, refusals, at).await
+    }
+
+    async fn refusals(&self, limit: u32) -> Result<Vec<Noted>, StoreError> {
+        callbacks::refusals(&self.readers, limit).await
     }
 }

@@ -158,6 +158,7 @@ mod tests {
         let store = SqliteStore::open(&folder.path().join("plans.db"), Duration::from_secs(30)).await.unwrap();
         let statements = [
             ("SELECT id, checks FROM messages WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2", "messages_due"),
+            (crate::store::sqlite::census::OPEN, "messages_due"),
             (
                 "SELECT id FROM messages WHERE provider_message_id = ?1 AND provider = ?2 AND provider_message_id <> '' LIMIT 1",
                 "messages_by_provider_id",

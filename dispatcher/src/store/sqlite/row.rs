@@ -21,13 +21,18 @@ pub(super) fn micros(time: DateTime<Utc>) -> i64 {
     time.timestamp_micros()
 }
 
+/// An instant that was stored with a message (empty: with something else).
+pub(super) fn instant(micros: i64, message_id: &str) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::Inconsistent {
+        message_id: message_id.to_owned(),
+        why: format!("{micros} is no time"),
+    })
+}
+
 /// Reads one row. Images are not read: they are wanted only where a message is sent again.
 pub(super) fn message(row: &SqliteRow) -> Result<Message, StoreError> {
     let id: String = row.try_get("id")?;
-    let time = |micros: i64| {
-        DateTime::from_timestamp_micros(micros)
-            .ok_or_else(|| StoreError::Inconsistent { message_id: id.clone(), why: format!("{micros} is no time") })
-    };
+    let time = |micros: i64| instant(micros, &id);
     let optional_time = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(time).transpose();
     let stored = Stored {
         organization_id: row.try_get("organization_id")?,

@@ -18,16 +18,24 @@ const DROP_REQUEST_IDS: &str = "DELETE FROM request_ids WHERE (organization_id, 
 const DROP_PARKED: &str = "DELETE FROM parked_updates WHERE event_key IN \
     (SELECT event_key FROM parked_updates WHERE parked_at < ?1 ORDER BY parked_at LIMIT ?2)";
 
+const DROP_QUARANTINED: &str = "DELETE FROM quarantined_events WHERE id IN \
+    (SELECT id FROM quarantined_events WHERE first_at < ?1 ORDER BY first_at, id LIMIT ?2)";
+
 /// One small batch of each kind, each in a transaction of its own: the one writer has others waiting.
 pub(super) async fn tidy(pool: &SqlitePool, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError> {
     let texts = blank(pool, terms, batch).await?;
     let mut connection = pool.acquire().await?;
+    sqlx::query("DELETE FROM refused_updates WHERE last_at < ?1")
+        .bind(micros(terms.messages))
+        .execute(&mut *connection)
+        .await?;
     Ok(Forgotten {
         texts,
         messages: delete(&mut connection, DROP, micros(terms.messages), batch).await?,
         months: 0,
         request_ids: delete(&mut connection, DROP_REQUEST_IDS, micros(terms.request_ids), batch).await?,
         parked: delete(&mut connection, DROP_PARKED, micros(terms.parked), batch).await?,
+        quarantined: delete(&mut connection, DROP_QUARANTINED, micros(terms.quarantined), batch).await?,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Who is let in, and how much they see.
 
 use switchboard_proto::dispatch::v1::{
-    GetMessageRequest, ListMessagesRequest, ReportStatusRequest, SendAlimtalkRequest, SendMmsRequest, SendSmsRequest,
-    delivery_status_service_client::DeliveryStatusServiceClient, message_service_client::MessageServiceClient,
+    GetMessageRequest, ListMessagesRequest, ListQuarantinedEventsRequest, ListRefusedUpdatesRequest,
+    QuarantineEventsRequest, ReplayQuarantinedEventsRequest, ReportStatusRequest, SendAlimtalkRequest, SendMmsRequest,
+    SendSmsRequest, delivery_status_service_client::DeliveryStatusServiceClient,
+    message_service_client::MessageServiceClient, webhook_admin_service_client::WebhookAdminServiceClient,
 };
 use switchboard_runtime::grpc::client::AuthorizedChannel;
 use tonic::{Code, transport::Endpoint};
@@ -28,7 +30,8 @@ async fn a_token_that_nobody_has_is_refused() {
 /// Calls every RPC with an empty request; `None`: it was let in.
 async fn calls(channel: AuthorizedChannel) -> Vec<(&'static str, Option<Refused>)> {
     let mut messages = MessageServiceClient::new(channel.clone());
-    let mut status = DeliveryStatusServiceClient::new(channel);
+    let mut status = DeliveryStatusServiceClient::new(channel.clone());
+    let mut webhooks = WebhookAdminServiceClient::new(channel);
     let refusal = |result: Result<(), tonic::Status>| {
         result.err().map(Refused::from).filter(|refused| refused.reason == "ROLE_REQUIRED")
     };
@@ -39,22 +42,38 @@ async fn calls(channel: AuthorizedChannel) -> Vec<(&'static str, Option<Refused>
         ("GetMessage", refusal(messages.get_message(GetMessageRequest::default()).await.map(drop))),
         ("ListMessages", refusal(messages.list_messages(ListMessagesRequest::default()).await.map(drop))),
         ("ReportStatus", refusal(status.report_status(ReportStatusRequest::default()).await.map(drop))),
+        ("QuarantineEvents", refusal(status.quarantine_events(QuarantineEventsRequest::default()).await.map(drop))),
+        (
+            "ListQuarantinedEvents",
+            refusal(webhooks.list_quarantined_events(ListQuarantinedEventsRequest::default()).await.map(drop)),
+        ),
+        (
+            "ReplayQuarantinedEvents",
+            refusal(webhooks.replay_quarantined_events(ReplayQuarantinedEventsRequest::default()).await.map(drop)),
+        ),
+        (
+            "ListRefusedUpdates",
+            refusal(webhooks.list_refused_updates(ListRefusedUpdatesRequest::default()).await.map(drop)),
+        ),
     ]
 }
 
 #[tokio::test]
 async fn each_role_is_let_in_where_the_contract_says_and_refused_before_its_request_is_read() {
     let world = World::start().await;
-    let sends: &[&str] = &["SendSms", "SendMms", "SendAlimtalk", "GetMessage", "ListMessages"];
-    let reads: &[&str] = &["GetMessage", "ListMessages"];
+    let sends: &[&str] = &["SendSms", "SendMms", "SendAlimtalk", "GetMessage", "ListMessages", "ListQuarantinedEvents"];
+    let reads: &[&str] = &["GetMessage", "ListMessages", "ListQuarantinedEvents"];
+    let operates: &[&str] = &["GetMessage", "ListMessages", "ListQuarantinedEvents", "ReplayQuarantinedEvents"];
+    let oversees: &[&str] =
+        &["GetMessage", "ListMessages", "ListQuarantinedEvents", "ReplayQuarantinedEvents", "ListRefusedUpdates"];
     let expected: [(&str, &[&str]); 7] = [
         ("sender", sends),
         ("viewer", reads),
-        ("operator", reads),
-        ("superadmin", reads),
-        ("auditor", &[]),
+        ("operator", operates),
+        ("superadmin", oversees),
+        ("auditor", &["ListRefusedUpdates"]),
         ("dispatcher", &[]),
-        ("webhook-gateway", &["ReportStatus"]),
+        ("webhook-gateway", &["ReportStatus", "QuarantineEvents"]),
     ];
     for (name, allowed) in expected {
         for (rpc, refusal) in calls(world.channel(name)).await {

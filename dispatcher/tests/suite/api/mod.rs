@@ -2,6 +2,7 @@
 //! config-service.
 
 mod advertisements;
+mod asking;
 mod auth;
 mod callbacks;
 mod callers;
@@ -9,6 +10,7 @@ mod doubt;
 mod failover;
 mod harness;
 mod idempotency;
+mod quarantine;
 mod reading;
 mod refusals;
 mod resolving;

@@ -18,6 +18,7 @@ fn page(size: i32, token: &str) -> ListMessagesRequest {
         page_size: size,
         page_token: token.to_owned(),
         filter: None,
+        with_events: false,
     }
 }
 

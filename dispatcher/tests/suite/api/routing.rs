@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use switchboard_proto::{
     common::v1::Channel,
-    config::v1::OrganizationEntry,
+    config::v1::{ChannelOverride, OrganizationEntry, ProviderAccount},
     dispatch::v1::{Fallback, MessageStatus, SendAlimtalkRequest, SendSmsRequest},
 };
 use switchboard_vendor_sim::demo::{CLOUDMSG_HANBIT, SENDTALK_HANBIT};
@@ -49,6 +49,19 @@ async fn unknown_organisations_are_refused_where_that_is_wanted() {
     assert!(world.sender().all("never-heard-of").await.is_empty());
     world.config.set(organization("known", Vec::new())).await;
     assert_eq!(world.sender().sms(sms("known", "글")).await.unwrap().provider_account, "svc-default");
+}
+
+#[tokio::test]
+async fn what_only_a_newer_config_service_knows_keeps_no_message_from_its_way() {
+    let world = World::start().await;
+    let mut newer = hanbit().over(Channel::Lms, "sendtalk");
+    let kind_of_the_future = ChannelOverride { channel: 99, provider: "sendtalk".to_owned() };
+    newer.routing.get_or_insert_default().channel_overrides.push(kind_of_the_future);
+    let vendor_of_the_future = ProviderAccount { provider: "faxco".to_owned(), ..ProviderAccount::default() };
+    newer.accounts.push(vendor_of_the_future);
+    world.config.set(newer).await;
+    assert_eq!(world.sender().sms(sms("hanbit", "글")).await.unwrap().provider, "cloudmsg");
+    assert_eq!(world.sender().sms(sms("hanbit", &"가".repeat(50))).await.unwrap().provider, "sendtalk");
 }
 
 #[tokio::test]

@@ -157,3 +157,69 @@ async fn an_alimtalk_that_the_vendor_refuses_becomes_a_text() {
     let texts: Vec<_> = world.vendors.cloudmsg().messages().into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["발송되었습니다"]);
 }
+
+#[tokio::test]
+async fn a_text_in_place_of_an_alimtalk_is_sent_once_even_when_its_sender_dies() {
+    let mut world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    let request = SendAlimtalkRequest {
+        fallback: Some(Fallback { text: "발송되었습니다".to_owned(), ..Fallback::default() }),
+        ..alimtalk("hanbit")
+    };
+    vendor.next_send(Fault::Refuse { code: "1006".to_owned() });
+    vendor.next_send(Fault::Hang { accept: true });
+    let parent = world.sender().alimtalk(request).await.unwrap();
+    assert_eq!(parent.status(), MessageStatus::Failed);
+    let text = vendor.has_message().await;
+    world.restart().await;
+    assert_eq!(text.reference.as_ref(), Some(&parent.fallback_message_id));
+    passes(&world, &parent.fallback_message_id, MessageStatus::Delivered).await;
+    assert_eq!(vendor.messages().len(), 1, "one text, and no Alimtalk");
+    let read = world.sender().get(&parent.message_id).await.unwrap();
+    assert_eq!(read.fallback_message_id, parent.fallback_message_id);
+}
+
+#[tokio::test]
+async fn an_alimtalk_whose_text_the_vendor_sends_gets_none_from_us() {
+    let world = world().await;
+    let request = SendAlimtalkRequest {
+        fallback: Some(Fallback { text: "발송되었습니다".to_owned(), ..Fallback::default() }),
+        ..alimtalk("hanbit")
+    };
+    let parent = world.sender().alimtalk(request).await.unwrap();
+    assert_eq!(parent.status(), MessageStatus::Queued);
+    let failed = report("cloudmsg", &parent.provider_account, &parent.message_id, MessageStatus::Failed);
+    assert_eq!(world.gateway().tell(failed.clone()).await, StatusOutcome::Applied);
+    assert_eq!(world.gateway().tell(failed).await, StatusOutcome::Duplicate);
+    let read = world.sender().get(&parent.message_id).await.unwrap();
+    assert_eq!((read.status(), read.fallback_message_id.as_str()), (MessageStatus::Failed, ""));
+    assert_eq!((world.sender().all("hanbit").await.len(), world.vendors.cloudmsg().sends()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_happens_next_and_when_is_told_until_the_message_is_final() {
+    let world = World::configured(|config| {
+        config.reconcile_after = Duration::from_secs(2);
+        config.result_horizon = Duration::from_secs(3600);
+    })
+    .await;
+    let mut request = sms("hanbit", "글");
+    request.to = "010-0000-9002".to_owned();
+    let seconds = |time: &Option<prost_types::Timestamp>| time.as_ref().unwrap().seconds;
+    let sent = world.sender().sms(request).await.unwrap();
+    let read = world.sender().get(&sent.message_id).await.unwrap();
+    let recorded = seconds(&read.create_time);
+    assert_eq!((read.next_action.as_str(), read.check_count), ("LOOK_UP", 0));
+    assert_eq!(seconds(&read.next_action_time) - recorded, 2, "reconcile_after");
+    assert_eq!(seconds(&read.give_up_time) - recorded, 3600, "result_horizon");
+    let asked = eventually("the vendor is asked, and has nothing new", async || {
+        world.advance(TimeDelta::seconds(2));
+        let read = world.sender().get(&sent.message_id).await.unwrap();
+        (read.check_count >= 2).then_some(read)
+    })
+    .await;
+    assert_eq!(asked.next_action, "LOOK_UP");
+    world.advance(TimeDelta::seconds(3600));
+    let open = passes(&world, &sent.message_id, MessageStatus::Unresolved).await;
+    assert_eq!((open.next_action.as_str(), open.next_action_time, open.give_up_time), ("", None, None));
+}

@@ -90,6 +90,14 @@ conformance! {
         a_forged_parked_event_does_not_use_up_the_true_one
         after_a_failover_the_first_vendor_speaks_for_the_message_no_more
     }
+    quarantine {
+        an_event_is_kept_once_as_it_came_and_counted_each_time
+        quarantined_events_are_listed_oldest_first_and_narrowed
+        an_account_without_room_keeps_nothing_new_and_others_have_theirs
+        an_event_that_nobody_replays_is_forgotten_and_counted
+        a_forged_update_tells_whose_message_was_meant
+        refused_updates_are_noted_by_who_spoke_for_whom
+    }
     listing {
         only_the_organisations_own_messages_are_listed_newest_first
         every_filter_narrows_the_list
@@ -108,12 +116,21 @@ conformance! {
         only_the_holder_of_the_last_claim_may_send_again_and_only_once
         what_has_moved_since_the_claim_is_not_sent_again
     }
+    census {
+        open_messages_are_counted_by_state_with_the_age_of_the_oldest
+        parked_reports_and_quarantined_events_are_counted
+    }
     fallback {
         an_alimtalk_that_fails_makes_its_text_once
         the_text_is_the_vendors_job_where_the_vendor_does_it
         a_text_is_owed_when_the_vendor_never_had_the_alimtalk
         nothing_is_owed_while_the_outcome_is_open
         a_text_whose_parent_could_not_be_written_is_made_when_the_event_comes_again
+        a_failure_that_comes_twice_at_once_makes_one_text
+        a_late_failure_of_an_unresolved_alimtalk_makes_its_text_once
+        a_failure_that_overtakes_the_sends_answer_makes_no_text_where_the_vendor_does_it
+        a_parked_failure_makes_its_text_with_the_answer_that_it_waited_for
+        a_text_whose_sender_died_before_it_was_sent_is_looked_after
     }
     failures {
         a_commit_that_fails_leaves_nothing

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use switchboard_dispatcher::store::{
-    Store,
+    Store, StoreError,
     postgres::{PoolSizes, PostgresStore},
 };
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
@@ -29,9 +29,30 @@ impl Postgres {
         PgPoolOptions::new().max_connections(4).connect(&self.url()).await.unwrap()
     }
 
-    /// The store by its own type.
+    /// The store by its own type, its schema up to date.
     pub async fn store(&self) -> PostgresStore {
-        PostgresStore::open(&self.url(), PoolSizes { writers: 2, readers: 4 }, RECONCILE_AFTER).await.unwrap()
+        PostgresStore::migrate(&self.url()).await.unwrap();
+        self.store_as(&self.url()).await.unwrap()
+    }
+
+    /// The store under another name, as it stands.
+    pub async fn store_as(&self, url: &str) -> Result<PostgresStore, StoreError> {
+        PostgresStore::open(url, PoolSizes { writers: 2, readers: 4 }, RECONCILE_AFTER).await
+    }
+
+    /// The database's address for a role that may connect and nothing else.
+    pub async fn url_of_who_serves(&self) -> String {
+        let role = role(&self.name);
+        self.run(format!("CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")).await;
+        let (_, place) = self.server.rsplit_once('@').unwrap();
+        let (place, _) = place.split_once('/').unwrap();
+        format!("postgres://{role}@{place}/{}", self.name)
+    }
+
+    /// Lets that role use what is there by now.
+    pub async fn grant(&self) {
+        let role = role(&self.name);
+        self.run(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")).await;
     }
 
     /// Runs statements as they stand.
@@ -75,6 +96,11 @@ impl Engine for Postgres {
     }
 }
 
+/// The role of who serves a database.
+fn role(name: &str) -> String {
+    format!("{name}_serves")
+}
+
 async fn execute(server: &str, sql: String) {
     let mut connection = PgConnection::connect(server).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
@@ -87,9 +113,11 @@ impl Drop for Postgres {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropping = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            let drop = async { tokio::time::timeout(Duration::from_secs(20), execute(&server, sql)).await };
-            runtime.block_on(drop).unwrap();
+            let drop = async {
+                execute(&server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+                execute(&server, format!("DROP ROLE IF EXISTS {}", role(&name))).await;
+            };
+            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), drop).await }).unwrap();
         });
         assert!(dropping.join().is_ok() || thread::panicking(), "the test's database could not be dropped");
     }

@@ -13,7 +13,7 @@ use switchboard_proto::{
 };
 use switchboard_runtime::wire::{from_std_duration, to_timestamp};
 
-use super::show::status_word;
+use super::show::{self, last_word, status_word};
 use crate::{
     client::{As, Connector, Messages, refused, request},
     output,
@@ -69,6 +69,9 @@ pub struct Stuck {
     /// Open for longer than this
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     older_than: Duration,
+    /// With each message's whole timeline
+    #[arg(long)]
+    timeline: bool,
 }
 
 fn status(word: &str) -> Result<MessageStatus, String> {
@@ -104,6 +107,7 @@ pub(super) async fn list(connector: &Connector, mut messages: Messages, list: Li
         filter: Some(filter),
         page_size: list.page_size,
         page_token: list.page_token,
+        with_events: false,
     });
     let response = messages.list_messages(call).await.map_err(refused)?.into_inner();
     if connector.is_json() {
@@ -142,17 +146,36 @@ pub(super) async fn stuck(connector: &Connector, mut messages: Messages, stuck: 
         let response = ListMessagesResponse { messages: found, next_page_token: String::new() };
         return output::json("switchboard.dispatch.v1.ListMessagesResponse", &response);
     }
+    if stuck.timeline {
+        for message in &found {
+            show::whole(message)?;
+        }
+        return Ok(());
+    }
     let rows = found.into_iter().map(|message| {
         [
             output::time(message.create_time.as_ref()),
             message.organization_id.clone(),
             message.provider.clone(),
             status_word(message.status()).to_owned(),
-            message.next_step.clone(),
+            message.events.last().map(last_word).unwrap_or_default(),
+            message.check_count.to_string(),
+            message.next_action.clone(),
+            output::time(message.next_action_time.as_ref()),
             message.message_id,
         ]
     });
-    let header = ["recorded (KST)", "organisation", "vendor", "status", "what happens next", "message"];
+    let header = [
+        "recorded (KST)",
+        "organisation",
+        "vendor",
+        "status",
+        "last heard",
+        "looked after",
+        "next",
+        "from (KST)",
+        "message",
+    ];
     Ok(output::table(header, rows.collect(), "nothing is stuck")?)
 }
 
@@ -184,6 +207,7 @@ async fn open_ones(
             filter: Some(filter),
             page_size: 1000,
             page_token,
+            with_events: true,
         });
         let response = messages.list_messages(call).await.map_err(refused)?.into_inner();
         found.extend(response.messages);

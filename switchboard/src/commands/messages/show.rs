@@ -38,10 +38,34 @@ pub(crate) fn summary(message: &Message) -> io::Result<()> {
     if !message.fallback_message_id.is_empty() {
         output::line(format_args!("  in its place: {}", message.fallback_message_id))?;
     }
-    if !message.next_step.is_empty() {
-        output::line(format_args!("  next: {}", message.next_step))?;
+    let next = next(message);
+    if !next.is_empty() {
+        output::line(format_args!("  next: {next}"))?;
     }
     Ok(())
+}
+
+/// What happens next, and when.
+fn next(message: &Message) -> String {
+    let what = match message.next_action.as_str() {
+        "" => return message.next_step.clone(),
+        "CHECK_SENDER" => "it is looked into whether the process that was sending it still lives",
+        "LOOK_UP" => "the vendor is asked about it",
+        "GIVE_UP" => "the vendor is asked a last time",
+        other => other,
+    };
+    format!(
+        "from {} KST {what} (looked after {} times so far); without a result it is UNRESOLVED after {} KST",
+        output::time(message.next_action_time.as_ref()),
+        message.check_count,
+        output::time(message.give_up_time.as_ref()),
+    )
+}
+
+/// What was heard of a message last, and why.
+pub(super) fn last_word(event: &MessageEvent) -> String {
+    let why = event.failure.as_ref().map_or(event.detail.as_str(), |failure| failure.code.as_str());
+    [event.kind.as_str(), why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 fn why(failure: &Failure) -> String {

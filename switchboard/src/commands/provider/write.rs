@@ -1,11 +1,11 @@
 //! Storing, changing and deleting credentials.
 
 use switchboard_proto::config::v1::{
-    CreateProviderConfigRequest, DeleteProviderConfigRequest, GetProviderConfigRequest, ProviderConfig,
-    UpdateProviderConfigRequest,
+    CreateProviderConfigRequest, DeleteProviderConfigRequest, GetOrganizationRequest, GetProviderConfigRequest,
+    ProviderConfig, UpdateProviderConfigRequest,
 };
 
-use super::Change;
+use super::{Change, Confirmation};
 use crate::{
     client::{Admin, As, Connector, is_missing, patient, refused, request},
     commands::{Wait, applied, credentials::ask},
@@ -103,7 +103,7 @@ pub(super) async fn delete(
     connector: &Connector,
     organization_id: String,
     provider: String,
-    confirm: Option<String>,
+    confirmation: Confirmation,
     version: Option<i64>,
     wait: Wait,
 ) -> anyhow::Result<()> {
@@ -115,9 +115,10 @@ pub(super) async fn delete(
             None => anyhow::bail!("{organization_id} has no credentials with {provider}"),
         },
     };
-    let confirm_organization_name = match confirm {
-        Some(name) => name,
-        None => ask(&format!("to delete the credentials with {provider}, type the name of {organization_id}"))?,
+    let confirm_organization_name = match confirmation {
+        Confirmation { confirm: Some(name), .. } => name,
+        Confirmation { yes: true, .. } => name_of(&mut admin, &organization_id).await?,
+        _ => ask(&format!("to delete the credentials with {provider}, type the name of {organization_id}"))?,
     };
     let what = format!("deleted the credentials of {organization_id} with {provider}");
     let message = DeleteProviderConfigRequest {
@@ -134,6 +135,12 @@ pub(super) async fn delete(
         return output::json("switchboard.config.v1.DeleteProviderConfigResponse", &response);
     }
     Ok(applied(&what, response.revision, wait, &response.pending_nodes)?)
+}
+
+async fn name_of(admin: &mut Admin, organization_id: &str) -> anyhow::Result<String> {
+    let call = request(GetOrganizationRequest { organization_id: organization_id.to_owned() });
+    let response = admin.get_organization(call).await.map_err(refused)?.into_inner();
+    Ok(response.organization.unwrap_or_default().name)
 }
 
 fn described(done: &str, config: Option<ProviderConfig>) -> String {

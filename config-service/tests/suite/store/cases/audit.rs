@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::future::join_all;
 use switchboard_config_service::{
     audit::{EventFilter, ORIGIN, SignedHead, Trail, Verdict, link},
+    routing::Routing,
     store::StoreError,
 };
 use switchboard_runtime::SystemClock;
@@ -54,6 +55,41 @@ pub async fn a_change_that_is_refused_leaves_no_event_and_no_revision(engine: &E
     let with_revision = events.iter().filter(|event| event.revision > 0).count();
     let changes = engine.store.changes_after(0, 100).await.unwrap();
     assert_eq!(with_revision, changes.len(), "every revision has its event");
+}
+
+pub async fn without_its_event_no_change_is_committed(engine: &Engine) {
+    engine.organization("acme", "Acme").await;
+    engine.add("acme", "kept", "x").await;
+    let state = async || {
+        let (entry, position) = engine.store.entry("acme").await.unwrap();
+        (entry.unwrap(), position, engine.store.audit_head().await.unwrap(), engine.store.standing().await.unwrap())
+    };
+    let before = state().await;
+    let no_more_events = match engine.kind {
+        Kind::Sqlite => {
+            "CREATE TRIGGER no_more_events BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'no more'); END"
+        }
+        Kind::Postgres => "ALTER TABLE audit_events ADD CONSTRAINT no_more_events CHECK (false) NOT VALID",
+    };
+    engine.raw(no_more_events).await.unwrap();
+    let (store, change) = (&engine.store, || engine.change("Anything", "acme"));
+    let routing = Routing { primary: "kept".to_owned(), ..Routing::default() };
+    let refusals = [
+        engine.found(store.as_ref(), "another", "Another").await.err(),
+        engine.rename(store.as_ref(), "acme", "Another", 1).await.err(),
+        store.add_config(&engine.sealed("acme", "another", 1, "y"), change()).await.err(),
+        store.replace_config(&engine.sealed("acme", "kept", 2, "y"), change()).await.err(),
+        store.remove_config("acme", "kept", 1, "Acme", change()).await.err(),
+        store.route("acme", &routing, change()).await.err(),
+        store.raise_key_floor(9, engine.draft("RotateKeys", "")).await.err(),
+        store.begin_epoch("epoch-1", "epoch-2", engine.draft("BeginEpoch", "")).await.err(),
+        store.record(vec![engine.draft("TestConnection", "acme")]).await.err(),
+    ];
+    for (index, refused) in refusals.into_iter().enumerate() {
+        assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{index}: {refused:?}");
+    }
+    assert_eq!(state().await, before);
+    assert_eq!(store.organization("another").await.unwrap(), None);
 }
 
 pub async fn events_are_found_by_organisation_actor_action_and_time(engine: &Engine) {

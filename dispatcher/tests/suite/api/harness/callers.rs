@@ -86,6 +86,7 @@ impl Sender {
             filter: Some(filter),
             page_size: 1000,
             page_token: String::new(),
+            with_events: true,
         };
         self.list(request).await.unwrap().messages
     }

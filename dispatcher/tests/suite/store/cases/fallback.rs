@@ -125,3 +125,67 @@ pub async fn a_text_whose_parent_could_not_be_written_is_made_when_the_event_com
     assert!(made(&written).is_some());
     assert_eq!(engine.rows("messages").await, 2);
 }
+
+pub async fn a_failure_that_comes_twice_at_once_makes_one_text(engine: impl Engine) {
+    let stores = [engine.open().await, engine.open().await];
+    queued(&*stores[0], "m1", false).await;
+    // The same event, and the same failure told in other words, to two replicas and twice in a batch.
+    let told = |store: &std::sync::Arc<dyn Store>, seconds: i64| {
+        let store = std::sync::Arc::clone(store);
+        async move { store.commit(vec![failed("m1", 2), failed("m1", 2), failed("m1", seconds)]).await.unwrap() }
+    };
+    let (left, right) = futures::future::join(told(&stores[0], 3), told(&stores[1], 4)).await;
+    let texts = left.iter().chain(&right).filter_map(made).count();
+    assert_eq!((texts, engine.rows("messages").await), (1, 2));
+}
+
+pub async fn a_late_failure_of_an_unresolved_alimtalk_makes_its_text_once(engine: impl Engine) {
+    let store = engine.open().await;
+    queued(&*store, "m1", false).await;
+    queued(&*store, "m2", true).await;
+    for id in ["m1", "m2"] {
+        assert!(made(&commit(&*store, settle(id, Settlement::Unresolved, 90_000)).await).is_none());
+    }
+    assert!(made(&commit(&*store, failed("m1", 90_001)).await).is_some());
+    assert!(made(&commit(&*store, failed("m1", 90_001)).await).is_none());
+    assert!(made(&commit(&*store, failed("m2", 90_001)).await).is_none(), "the vendor's job, however late");
+    assert_eq!(engine.rows("messages").await, 3);
+}
+
+pub async fn a_failure_that_overtakes_the_sends_answer_makes_no_text_where_the_vendor_does_it(engine: impl Engine) {
+    let store = engine.open().await;
+    for by_vendor in [true, false] {
+        let id = if by_vendor { "vendors" } else { "ours" };
+        commit(&*store, record(alimtalk(id, by_vendor))).await;
+        let early = commit(&*store, failed(id, 1)).await;
+        assert_eq!(made(&early).is_some(), !by_vendor, "{id}");
+        let answer = commit(&*store, accepted(id, &format!("v-{id}"), 2)).await;
+        assert!(made(&answer).is_none(), "{id}: not a second time");
+    }
+    assert_eq!(engine.rows("messages").await, 3);
+}
+
+pub async fn a_parked_failure_makes_its_text_with_the_answer_that_it_waited_for(engine: impl Engine) {
+    let store = engine.open().await;
+    commit(&*store, record(alimtalk("m1", false))).await;
+    let parked = crate::store::build::report("v-m1", Failed, 1);
+    assert!(made(&commit(&*store, reported(parked.clone())).await).is_none());
+    let answer = commit(&*store, accepted("m1", "v-m1", 2)).await;
+    assert!(made(&answer).is_some());
+    assert!(made(&commit(&*store, reported(parked)).await).is_none());
+    assert_eq!(engine.rows("messages").await, 2);
+}
+
+pub async fn a_text_whose_sender_died_before_it_was_sent_is_looked_after(engine: impl Engine) {
+    let store = engine.open().await;
+    queued(&*store, "m1", false).await;
+    let child = made(&commit(&*store, failed("m1", 2)).await).unwrap().id.clone();
+    // Both are committed, and the process is gone.
+    drop(store);
+    let store = engine.open().await;
+    let due = store.claim_due(at(100), 10).await.unwrap();
+    assert_eq!(due.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), [child.as_str()]);
+    assert_eq!(due[0].content.body(), "배송이 시작되었습니다", "with all that is needed to send it");
+    assert!(made(&commit(&*store, failed("m1", 2)).await).is_none(), "the event that comes again makes no other");
+    assert_eq!(stored(&*store, "m1").await.fallback_message_id, child);
+}

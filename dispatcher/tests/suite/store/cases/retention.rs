@@ -18,6 +18,7 @@ const KEEP: Terms = Terms {
     messages: DateTime::UNIX_EPOCH,
     request_ids: DateTime::UNIX_EPOCH,
     parked: DateTime::UNIX_EPOCH,
+    quarantined: DateTime::UNIX_EPOCH,
 };
 
 async fn tidy(store: &dyn Store, terms: Terms) -> Forgotten {

@@ -7,17 +7,14 @@ use sqlx::PgPool;
 use switchboard_dispatcher::{
     message::{Content, Status},
     outbound::Outgoing,
-    store::{
-        ListQuery, Store as _, StoreError,
-        postgres::{PoolSizes, PostgresStore},
-    },
+    store::{ListQuery, Store as _, StoreError, postgres::PostgresStore},
 };
 use switchboard_runtime::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{
     build::{commit, message, record},
-    harness::{Engine as _, RECONCILE_AFTER},
+    harness::Engine as _,
     server::Postgres,
 };
 
@@ -40,10 +37,6 @@ async fn legacy(rows: u32) -> Postgres {
         ))
         .await;
     engine
-}
-
-fn pools() -> PoolSizes {
-    PoolSizes { writers: 2, readers: 2 }
 }
 
 /// Writes and reads as the system before this one does until told to stop: how many rows, and the longest wait for one.
@@ -72,12 +65,13 @@ async fn a_large_history_is_taken_over_by_two_replicas_while_it_is_written_and_r
     let stop = CancellationToken::new();
     let url = engine.url();
     let migrating = async {
-        let opening = || PostgresStore::open(&url, pools(), RECONCILE_AFTER);
-        let (first, second) = tokio::join!(opening(), opening());
+        let (first, second) = tokio::join!(PostgresStore::migrate(&url), PostgresStore::migrate(&url));
         stop.cancel();
-        (first.unwrap(), second.unwrap())
+        first.unwrap();
+        second.unwrap();
+        engine.store_as(&url).await.unwrap()
     };
-    let ((written, longest), (store, _)) = tokio::join!(old_system(engine.raw().await, stop.clone()), migrating);
+    let ((written, longest), store) = tokio::join!(old_system(engine.raw().await, stop.clone()), migrating);
     assert!(written > 0 && longest < Duration::from_secs(3), "{written} rows, the longest wait {longest:?}");
     // The old table goes on taking rows under its old name, and they are messages at once.
     sqlx::query(WRITE).bind("after").bind(SystemClock.now()).execute(&engine.raw().await).await.unwrap();
@@ -134,7 +128,7 @@ async fn a_migration_gives_way_to_a_long_transaction_and_goes_on_after_it() {
     let mut long = pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE message_history IN ACCESS SHARE MODE").execute(&mut *long).await.unwrap();
     let url = engine.url();
-    let (opened, waited) = tokio::join!(PostgresStore::open(&url, pools(), RECONCILE_AFTER), async {
+    let (migrated, waited) = tokio::join!(PostgresStore::migrate(&url), async {
         // Reading and writing goes on while the migration tries and the long transaction lasts.
         let mut longest = Duration::ZERO;
         for number in 0..30 {
@@ -146,23 +140,75 @@ async fn a_migration_gives_way_to_a_long_transaction_and_goes_on_after_it() {
         longest
     });
     assert!(waited < Duration::from_secs(3), "{waited:?}");
-    assert!(opened.unwrap().message("live-29").await.unwrap().is_some());
+    migrated.unwrap();
+    assert!(engine.open().await.message("live-29").await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn opening_again_applies_nothing_twice() {
+async fn migrating_again_applies_nothing_twice() {
     let engine = Postgres::create().await;
-    drop(engine.open().await);
+    PostgresStore::migrate(&engine.url()).await.unwrap();
     let applied = engine.rows("_sqlx_migrations").await;
-    drop(engine.open().await);
+    PostgresStore::migrate(&engine.url()).await.unwrap();
     assert_eq!(engine.rows("_sqlx_migrations").await, applied);
 }
 
 #[tokio::test]
-async fn a_migration_that_was_edited_after_it_was_applied_is_refused() {
+async fn a_migration_that_was_edited_after_it_was_applied_is_refused_by_who_migrates_and_by_who_serves() {
     let engine = Postgres::create().await;
     drop(engine.open().await);
-    engine.run("UPDATE _sqlx_migrations SET checksum = '' WHERE version = 1").await;
-    let refused = PostgresStore::open(&engine.url(), pools(), RECONCILE_AFTER).await;
-    assert!(matches!(refused, Err(StoreError::Migration(_))));
+    engine.run("UPDATE _sqlx_migrations SET checksum = '' WHERE version = 3").await;
+    let url = engine.url();
+    for refused in [PostgresStore::migrate(&url).await.err(), engine.store_as(&url).await.err()] {
+        let refused = refused.unwrap();
+        assert!(matches!(refused, StoreError::Edited(3)), "{refused}");
+        assert!(refused.to_string().contains("restore the file"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn who_serves_and_may_change_the_schema_brings_it_up_to_date_several_at_once() {
+    let engine = Postgres::create().await;
+    let url = engine.url();
+    let (first, second) = tokio::join!(engine.store_as(&url), engine.store_as(&url));
+    for (store, id) in [(first, "m1"), (second, "m2")] {
+        commit(&store.unwrap(), record(message(id))).await;
+    }
+}
+
+#[tokio::test]
+async fn who_serves_and_may_not_change_the_schema_says_what_must_be_done() {
+    let engine = Postgres::create().await;
+    let url = engine.url_of_who_serves().await;
+    let refused = engine.store_as(&url).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Outdated), "an empty database: {refused}");
+    assert!(refused.to_string().contains("run `switchboard migrate`"), "{refused}");
+
+    PostgresStore::migrate(&engine.url()).await.unwrap();
+    let refused = engine.store_as(&url).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Outdated), "nothing is granted yet: {refused}");
+    engine.grant().await;
+    commit(&engine.store_as(&url).await.unwrap(), record(message("m1"))).await;
+
+    engine.run("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let applied = engine.rows("_sqlx_migrations").await;
+    let refused = engine.store_as(&url).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Outdated), "of a version before: {refused}");
+    assert_eq!(engine.rows("_sqlx_migrations").await, applied, "nothing was changed");
+}
+
+#[tokio::test]
+async fn the_schema_of_a_later_version_is_worked_on_by_this_one() {
+    let engine = Postgres::create().await;
+    drop(engine.open().await);
+    engine
+        .run(
+            "INSERT INTO _sqlx_migrations SELECT 9999, 'later', installed_on, success, checksum, execution_time \
+             FROM _sqlx_migrations WHERE version = 1; ALTER TABLE messages ADD COLUMN later text NOT NULL DEFAULT ''",
+        )
+        .await;
+    let store = engine.store().await;
+    commit(&store, record(message("m1"))).await;
+    assert!(store.message("m1").await.unwrap().is_some());
+    assert_eq!(engine.rows("_sqlx_migrations WHERE version = 9999").await, 1);
 }

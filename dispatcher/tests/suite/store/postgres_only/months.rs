@@ -15,6 +15,7 @@ const KEEP: Terms = Terms {
     messages: DateTime::UNIX_EPOCH,
     request_ids: DateTime::UNIX_EPOCH,
     parked: DateTime::UNIX_EPOCH,
+    quarantined: DateTime::UNIX_EPOCH,
 };
 
 fn made_at(time: DateTime<Utc>) -> Message {

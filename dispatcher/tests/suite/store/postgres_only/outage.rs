@@ -74,6 +74,7 @@ async fn a_lost_server_is_told_within_seconds_and_used_again_when_it_is_back() {
     let mut wire = Wire::to(server.clone()).await;
     let through = url.replace(&server, &wire.address.to_string());
     let pools = PoolSizes { writers: 2, readers: 2 };
+    PostgresStore::migrate(&url).await.unwrap();
     let store = PostgresStore::open(&through, pools, RECONCILE_AFTER).await.unwrap();
     commit(&store, record(message("m1"))).await;
     assert_eq!(stored(&store, "m1").await.state.status(), Status::Requested);

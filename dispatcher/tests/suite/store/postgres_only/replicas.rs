@@ -91,7 +91,8 @@ async fn a_report_parked_in_the_moment_of_the_answer_meets_its_message_later() {
     engine.run("UPDATE parked_updates SET provider_message_id = 'v1'").await;
     assert_eq!(stored(&*store, "m1").await.state.status(), Status::Queued);
     let long_ago = at(-1_000_000);
-    let keep = Terms { texts: long_ago, messages: long_ago, request_ids: long_ago, parked: long_ago };
+    let keep =
+        Terms { texts: long_ago, messages: long_ago, request_ids: long_ago, parked: long_ago, quarantined: long_ago };
     store.tidy(at(3), &keep, 100).await.unwrap();
     assert_eq!(stored(&*store, "m1").await.state.status(), Status::Delivered);
     assert_eq!(engine.rows("parked_updates").await, 0);
