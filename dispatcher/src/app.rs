@@ -165,6 +165,7 @@ fn existing_counters(registry: &Registry) {
     for vendor in registry.iter() {
         let provider = vendor.descriptor().code;
         metrics::counter!("switchboard_unusable_accounts_total", "provider" => provider).increment(0);
+        metrics::counter!("switchboard_status_conflicts_total", "provider" => provider).increment(0);
     }
 }
 

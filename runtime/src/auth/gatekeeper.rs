@@ -69,6 +69,8 @@ impl Authenticator for Gatekeeper {
 /// Takes a new tokens file; one that cannot be used changes nothing.
 fn reload(path: PathBuf, mut files: Files, tokens: Arc<ArcSwap<Tokens>>, every: Duration, lifecycle: &Lifecycle) {
     let draining = lifecycle.draining();
+    // There from the start, for whoever is to be told of its first step.
+    metrics::gauge!("switchboard_tokens_reload_failed").set(0.0);
     lifecycle.spawn("tokens file", async move {
         loop {
             tokio::select! {
