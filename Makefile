@@ -1,10 +1,10 @@
 # What is done by hand, each in one word. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fmt demo up bench chaos fuzz staging contract
+.PHONY: help test lint fmt demo up bench bench-check chaos fuzz staging contract
 
 help: ## lists this
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 test: ## everything: format, lints, contract, deploy/, unit, conformance on both engines, end to end
 	@scripts/test.sh
@@ -23,6 +23,9 @@ up: ## everything in one process, with simulated vendors and demo organisations
 
 bench: ## ours and the reference programs side by side
 	cargo run --release --locked -p switchboard-bench -- compare
+
+bench-check: ## the same, and fails when a ratio is below 0.9 of the one kept in bench/ratios.json
+	cargo run --release --locked -p switchboard-bench -- compare --check bench/ratios.json
 
 chaos: ## load while everything fails, then the books are checked; SEED=7 DURATION=10m, both optional
 	@scripts/chaos.sh "$(SEED)" "$(DURATION)"
