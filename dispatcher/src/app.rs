@@ -96,8 +96,8 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         send_timeout: config.send_timeout,
         breaker: (&config.breaker).into(),
     };
-    let lanes = Arc::new(Lanes::new(limits, rate(&config, process.redis_url.as_deref())?));
-    Gauges { history: history.clone(), store: Arc::clone(&store), lanes: Arc::clone(&lanes) }.start(lifecycle);
+    let lanes = Lanes::new(limits, rate(&config, process.redis_url.as_deref())?);
+    Gauges { history: history.clone(), store: Arc::clone(&store), lanes: lanes.clone() }.start(lifecycle);
     let channel = client::channel_over(&config.config_service_url, token, &tls.client)
         .context("dispatcher.config_service_url")?;
     let subscriber = Subscriber {

@@ -17,7 +17,7 @@ pub struct Gauges {
     /// The connections below it.
     pub store: Arc<dyn Store>,
     /// Where sends wait for their vendor.
-    pub lanes: Arc<Lanes>,
+    pub lanes: Lanes,
 }
 
 impl Gauges {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -41,10 +41,13 @@ pub struct Limits {
     pub breaker: BreakerSettings,
 }
 
-/// A vendor account's way out. Clones share the limits.
-#[derive(Clone)]
+/// A vendor account's way out. All lanes of an account share its limits. What it takes to send is made when it is first
+/// asked for: of a hundred thousand accounts most send nothing for hours.
 pub struct Lane {
-    shared: Arc<Shared>,
+    lanes: Lanes,
+    provider_code: &'static str,
+    account: String,
+    shared: OnceLock<Arc<Shared>>,
     provider: Arc<dyn MessageProvider>,
 }
 
@@ -87,13 +90,17 @@ impl Limits {
 }
 
 impl Lane {
+    fn shared(&self) -> &Arc<Shared> {
+        self.shared.get_or_init(|| self.lanes.open(self.provider_code, &self.account))
+    }
+
     /// Reserves a place, waiting for one no longer than the lane's bound or the caller's deadline.
     ///
     /// # Errors
     ///
     /// When none came free in time.
     pub async fn admit(&self, deadline: Option<Instant>) -> Result<Admitted, Overloaded> {
-        let Shared { limits, stack, places, meter, rate, rate_key, .. } = &*self.shared;
+        let Shared { limits, stack, places, meter, rate, rate_key, .. } = &**self.shared();
         let overloaded = || {
             meter.shed();
             Overloaded { retry_after: limits.queue_wait.max(Duration::from_secs(1)) }
@@ -109,12 +116,12 @@ impl Lane {
         if !tokio::time::timeout_at(until, ready).await.unwrap_or(false) {
             return Err(overloaded());
         }
-        Ok(Admitted { stack, shared: Arc::clone(&self.shared), provider: Arc::clone(&self.provider), _place: place })
+        Ok(Admitted { stack, shared: Arc::clone(self.shared()), provider: Arc::clone(&self.provider), _place: place })
     }
 
     /// Counts what a message has come to with this account's vendor, after every attempt.
     pub fn sent(&self, channel: Channel, outcome: &SendOutcome) {
-        self.shared.meter.sent(channel, outcome);
+        self.shared().meter.sent(channel, outcome);
     }
 
     /// Asks the vendor what became of a message, within the account's rate.
@@ -123,7 +130,7 @@ impl Lane {
     ///
     /// When the vendor could not be asked.
     pub async fn look_up(&self, what: LookUp<'_>, at: DateTime<Utc>) -> Result<Vec<Report>, LookUpError> {
-        self.shared.ask(self.provider.look_up(what, at)).await
+        self.shared().ask(self.provider.look_up(what, at)).await
     }
 
     /// Asks the vendor for a page of its results feed, within the account's rate.
@@ -132,7 +139,7 @@ impl Lane {
     ///
     /// When the vendor could not be asked.
     pub async fn results(&self, span: ResultsSpan<'_>, at: DateTime<Utc>) -> Result<ResultsPage, LookUpError> {
-        self.shared.ask(self.provider.results(span, at)).await
+        self.shared().ask(self.provider.results(span, at)).await
     }
 }
 
@@ -187,8 +194,13 @@ fn left_alone(rest: Duration) -> SendOutcome {
 }
 
 /// The lanes there are, by vendor and account. A change of the mapping must not forget what is under way, so they
-/// outlive the entries that use them.
+/// outlive the entries that use them. Clones are the same lanes.
+#[derive(Clone)]
 pub struct Lanes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     limits: Limits,
     rate: Arc<dyn Rate>,
     open: Mutex<Open>,
@@ -198,6 +210,18 @@ pub struct Lanes {
 struct Open {
     lanes: HashMap<(&'static str, String), Arc<Shared>>,
     meters: HashMap<&'static str, Arc<Meter>>,
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn meter(&mut self, provider_code: &'static str) -> Arc<Meter> {
+        Arc::clone(self.meters.entry(provider_code).or_insert_with(|| Arc::new(Meter::new(provider_code))))
+    }
 }
 
 /// How much of one vendor's lanes is in use.
@@ -214,35 +238,43 @@ pub struct Usage {
 impl Lanes {
     /// None yet; each will have these limits and this rate.
     pub fn new(limits: Limits, rate: Arc<dyn Rate>) -> Self {
-        Self { limits, rate, open: Mutex::default() }
+        Self { inner: Arc::new(Inner { limits, rate, open: Mutex::default() }) }
     }
 
     /// The lane of an account, with the client that its credentials open.
     pub fn lane(&self, provider_code: &'static str, account: &str, provider: Arc<dyn MessageProvider>) -> Lane {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Open { lanes, meters } = &mut *open;
-        let shared = lanes.entry((provider_code, account.to_owned())).or_insert_with(|| {
-            let meter = meters.entry(provider_code).or_insert_with(|| Arc::new(Meter::new(provider_code)));
-            let breaker = Breaker::new(provider_code, account, &self.limits.breaker, self.limits.concurrency);
-            Arc::new(Shared {
-                provider_code,
-                limits: self.limits,
-                meter: Arc::clone(meter),
-                stack: stack(breaker.clone(), &self.limits),
-                breaker,
-                rate: Arc::clone(&self.rate),
-                rate_key: format!("{provider_code}:{account}"),
-                pace: Pace::default(),
-                places: Arc::new(Semaphore::new(self.limits.places())),
-            })
+        // A vendor's figures are there before its first send.
+        self.inner.lock().meter(provider_code);
+        Lane { lanes: self.clone(), provider_code, account: account.to_owned(), shared: OnceLock::new(), provider }
+    }
+
+    fn open(&self, provider_code: &'static str, account: &str) -> Arc<Shared> {
+        let Inner { limits, rate, .. } = &*self.inner;
+        let mut open = self.inner.lock();
+        let key = (provider_code, account.to_owned());
+        if let Some(known) = open.lanes.get(&key) {
+            return Arc::clone(known);
+        }
+        let breaker = Breaker::new(provider_code, account, &limits.breaker, limits.concurrency);
+        let shared = Arc::new(Shared {
+            provider_code,
+            limits: *limits,
+            meter: open.meter(provider_code),
+            stack: stack(breaker.clone(), limits),
+            breaker,
+            rate: Arc::clone(rate),
+            rate_key: format!("{provider_code}:{account}"),
+            pace: Pace::default(),
+            places: Arc::new(Semaphore::new(limits.places())),
         });
-        Lane { shared: Arc::clone(shared), provider }
+        open.lanes.insert(key, Arc::clone(&shared));
+        shared
     }
 
     /// How much of the lanes is in use, by vendor.
     #[expect(clippy::cast_precision_loss, reason = "a share of a small width")]
     pub fn usage(&self) -> BTreeMap<&'static str, Usage> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.inner.lock();
         let mut usage: BTreeMap<&'static str, Usage> = BTreeMap::new();
         for shared in open.lanes.values() {
             let of_vendor = usage

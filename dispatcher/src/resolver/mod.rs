@@ -95,7 +95,7 @@ impl Resolver {
     pub fn start(
         source: Source,
         registry: Registry,
-        lanes: Arc<Lanes>,
+        lanes: Lanes,
         freshness: Freshness,
         lifecycle: &Lifecycle,
         check: Check,

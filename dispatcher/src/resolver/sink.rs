@@ -19,7 +19,7 @@ use crate::outbound::Lanes;
 pub(super) struct Sink {
     pub(super) cache: Arc<Cache>,
     pub(super) registry: Registry,
-    pub(super) lanes: Arc<Lanes>,
+    pub(super) lanes: Lanes,
     pub(super) kept: Option<Arc<Kept>>,
 }
 
