@@ -406,6 +406,8 @@ fn the_messages_that_hold_secrets_are_known() {
         "ListAuditEventsResponse.next_page_token",
         "ListMessagesRequest.page_token",
         "ListMessagesResponse.next_page_token",
+        "ListQuarantinedEventsRequest.page_token",
+        "ListQuarantinedEventsResponse.next_page_token",
         "ListOrganizationsRequest.page_token",
         "ListOrganizationsResponse.next_page_token",
         // A proof that opens nothing: it is bound to credentials that its holder must have.
