@@ -19,6 +19,7 @@ echo "$SWITCHBOARD_TEST_POSTGRES_URL $SWITCHBOARD_TEST_REDIS_URL"
 
 step "tests"
 # Builds the program too, since its own tests run it; the end-to-end tests find it beside them.
-cargo test --workspace --locked
+# A test that hangs is named by the last "has been running for over 60 seconds" above the end.
+timeout --kill-after=30 60m cargo test --workspace --locked
 
 step "all passed"

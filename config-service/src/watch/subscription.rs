@@ -184,6 +184,10 @@ impl Subscription {
         if place.position.revision > progress.sent {
             self.replay(&mut progress).await?;
         }
+        if place.position.revision > progress.sent {
+            // The store has forgotten what comes next since it was looked at: it will never come through the queue.
+            return Err(Ended::Restarted);
+        }
         self.live(place, progress).await
     }
 

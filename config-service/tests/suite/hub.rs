@@ -112,6 +112,28 @@ async fn a_subscriber_that_reads_nothing_at_all_does_not_hold_its_snapshot_open(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_whose_next_changes_were_forgotten_meanwhile_begins_anew() {
+    let watched = watched(TIMES).await;
+    let (mut deliveries, ended) = watched.subscribe("d1");
+    let Delivery::SnapshotBegin { position, .. } = next(&mut deliveries).await else { panic!("no snapshot begins") };
+    // It has not read its snapshot to the end, so it has no place in the hub yet.
+    watched.change(1).await;
+    watched.change(2).await;
+    timeout(SOON, async {
+        while watched.hub.position().revision < position.revision + 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    watched.engine.store.forget_changes(chrono::DateTime::<chrono::Utc>::MAX_UTC, 1_000).await.unwrap();
+    let rest = async { while deliveries.recv().await.is_some() {} };
+    timeout(SOON, rest).await.expect("it is sent away, instead of being told for ever that nothing is new");
+    assert_eq!(ended.await.unwrap(), Ended::Restarted);
+    watched.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_committed_while_a_snapshot_is_read_comes_after_it_without_a_gap() {
     let watched = watched(TIMES).await;
     for number in 0..300 {

@@ -87,12 +87,20 @@ impl Subscriber {
 
     /// The next response that is no heartbeat.
     pub async fn news(&mut self) -> Response {
-        loop {
-            match self.next().await.unwrap().expect("the stream goes on") {
-                Response::Heartbeat(_) => {}
-                news => return news,
+        self.news_or_end().await.unwrap()
+    }
+
+    /// The next response that is no heartbeat, or how the stream ended instead.
+    pub async fn news_or_end(&mut self) -> Result<Response, Status> {
+        let news = async {
+            loop {
+                match self.next().await?.expect("the stream goes on") {
+                    Response::Heartbeat(_) => {}
+                    news => return Ok(news),
+                }
             }
-        }
+        };
+        timeout(SOON, news).await.expect("something else than heartbeats comes in time")
     }
 
     pub async fn change(&mut self) -> Change {
@@ -103,11 +111,14 @@ impl Subscriber {
     }
 
     pub async fn heartbeat(&mut self) -> Heartbeat {
-        loop {
-            if let Response::Heartbeat(heartbeat) = self.next().await.unwrap().expect("the stream goes on") {
-                return heartbeat;
+        let heartbeat = async {
+            loop {
+                if let Response::Heartbeat(heartbeat) = self.next().await.unwrap().expect("the stream goes on") {
+                    return heartbeat;
+                }
             }
-        }
+        };
+        timeout(SOON, heartbeat).await.expect("a heartbeat comes in time")
     }
 
     pub async fn snapshot(&mut self) -> Snapshot {
@@ -131,13 +142,16 @@ impl Subscriber {
 
     /// How the stream ends, whatever still comes before.
     pub async fn end(&mut self) -> Status {
-        loop {
-            match self.next().await {
-                Ok(Some(_)) => {}
-                Ok(None) => return Status::ok("the stream ended"),
-                Err(status) => return status,
+        let end = async {
+            loop {
+                match self.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Status::ok("the stream ended"),
+                    Err(status) => return status,
+                }
             }
-        }
+        };
+        timeout(SOON, end).await.expect("the stream ends in time")
     }
 }
 
