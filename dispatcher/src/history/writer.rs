@@ -19,6 +19,8 @@ const LARGEST_BATCH: usize = 512;
 pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, stopped: CancellationToken) {
     let mut waiting = Vec::with_capacity(LARGEST_BATCH);
     loop {
+        // Whoever is just about to write comes along: what else is ready to run goes first.
+        tokio::task::yield_now().await;
         let received = tokio::select! {
             biased;
             received = jobs.recv_many(&mut waiting, LARGEST_BATCH) => received,

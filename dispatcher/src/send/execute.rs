@@ -104,8 +104,17 @@ impl Sends {
     async fn settle(&self, message: Arc<Message>, settlement: Settlement) -> Arc<Message> {
         let (at, begun) = (self.clock.now(), trace::begin());
         let attempt = || self.history.settle_known(&message, settlement.clone(), at);
-        let patience = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(5);
-        match attempt.retry(patience).await {
+        let written = match attempt().await {
+            Err(_) => {
+                let patience =
+                    ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(4);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                // Boxed: what is hardly ever needed does not make every send larger.
+                Box::pin(attempt.retry(patience)).await
+            }
+            written => written,
+        };
+        match written {
             Ok(settled) => {
                 begun.part(&settled.message.id, "store outcome", Work::Inner, Vec::new);
                 self.follow_up(settled.fallback);

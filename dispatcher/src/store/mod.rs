@@ -41,11 +41,11 @@ pub use writes::{NewMessage, SpokenFor, StatusOutcome, StatusUpdate, Write, Writ
 /// Where messages are kept.
 #[async_trait]
 pub trait Store: Callbacks + Send + Sync + 'static {
-    /// Commits writes in one transaction, in their order. What each came to, in the same order.
+    /// Commits writes, each whole and in their order. What each came to, in the same order.
     ///
     /// # Errors
     ///
-    /// Nothing was committed.
+    /// Nothing was committed; of reports, which may be repeated at will, some may have been.
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError>;
 
     /// Writes all of which what is presumed holds, in one transaction. The ids of the messages of which it does not hold,

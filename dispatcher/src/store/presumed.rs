@@ -1,7 +1,8 @@
 //! Writes that are made without a look at what is stored.
 //!
 //! Nearly every write is either a new message, whose request id is new as well, or what became of the call for a message
-//! that this process recorded some milliseconds ago and that nobody has touched since. An engine writes these blindly, all
+//! that this process recorded some milliseconds ago and that nobody has touched since, or a report for one that was read a
+//! moment ago. An engine writes these blindly, all
 //! in one statement, each row on the condition that what is presumed of it holds. The few of which it does not hold are
 //! left alone and go the long way, through [`Store::commit`](super::Store::commit).
 
@@ -13,7 +14,7 @@ use super::{
     NewMessage,
     ledger::{self, Before, Update},
 };
-use crate::message::{Content, Message, Settlement};
+use crate::message::{Content, Event, EventKind, Message, Settlement};
 
 /// What is written without a look.
 #[derive(Default)]
@@ -53,5 +54,15 @@ impl Update {
             ledger::settle(&mut message, settlement.clone(), at, reconcile_after);
             Self { message, before }
         })
+    }
+
+    /// Whether it is nothing but what vendors report every day, and can be written without a look: no contradiction, no
+    /// text in the message's place, no images to drop, and no count of checks to keep.
+    pub fn is_plain_report(&self) -> bool {
+        let usual =
+            |event: &Event| matches!(event.kind, EventKind::Reported | EventKind::Stale | EventKind::UnknownStatus);
+        let mut new = self.message.events.iter().skip(self.before.events);
+        let images = matches!(self.message.content, Content::Mms(_)) && self.message.state.is_final();
+        new.all(usual) && !images && self.message.checks == 0
     }
 }

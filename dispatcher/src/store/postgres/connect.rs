@@ -1,4 +1,4 @@
-//! Connections: one pool that writes, one that reads.
+//! Connections: one pool that writes, one that reads. The usual batches have connections of their own (`standing.rs`).
 //!
 //! A month's table is empty when it is first planned for and may be huge a minute later, and a plan that was chosen for
 //! the one would scan the other. So nothing that could read a whole table is ever chosen. What writes finds messages by
@@ -16,7 +16,7 @@ use tracing::log::LevelFilter;
 use crate::store::StoreError;
 
 /// How long a caller waits for a connection. A lost server is told within this time.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What connections that are alike in all but their purpose have in common. A transaction that its client has forgotten
 /// must not hold its locks.
@@ -24,7 +24,9 @@ const SETTINGS: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_s
     SET TimeZone = 'UTC'; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; \
     SET enable_mergejoin = off; SET enable_bitmapscan = off;";
 /// How long a connection that writes lives, and a plan with it.
-const WRITER_LIFETIME: Duration = Duration::from_secs(300);
+pub(super) const WRITER_LIFETIME: Duration = Duration::from_secs(300);
+/// What writes is planned once for all arguments.
+pub(super) const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// How many connections.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ pub(super) fn writers(options: PgConnectOptions, size: u32) -> PgPool {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(WRITER_LIFETIME)
         .test_before_acquire(false)
-        .after_connect(|connection, _| Box::pin(configure(connection, "SET plan_cache_mode = force_generic_plan")))
+        .after_connect(|connection, _| Box::pin(configure(connection, PLANNED_ONCE)))
         .connect_lazy_with(options)
 }
 

@@ -115,7 +115,7 @@ async fn know_requests(
 }
 
 /// Where the messages are that vendors name by their own ids.
-async fn named(connection: &mut PgConnection, ids: &[(String, String)]) -> Result<Vec<Place>, StoreError> {
+pub(super) async fn named(connection: &mut PgConnection, ids: &[(String, String)]) -> Result<Vec<Place>, StoreError> {
     let rows = sqlx::query(
         "SELECT message_id, created_at FROM unnest($1::text[], $2::text[]) AS named (vendor, name) \
          JOIN provider_message_ids ON provider_message_id = name AND provider = vendor",
@@ -152,8 +152,12 @@ pub(super) fn parse_parked(body: &str) -> Result<StatusUpdate, StoreError> {
     })
 }
 
-/// The messages are locked by now, so nobody else can be applying the same events.
-async fn event_keys(connection: &mut PgConnection, writes: &[Write], ledger: &mut Ledger) -> Result<(), StoreError> {
+/// Which of their events have been applied before.
+pub(super) async fn event_keys(
+    connection: &mut PgConnection,
+    writes: &[Write],
+    ledger: &mut Ledger,
+) -> Result<(), StoreError> {
     let keys: Vec<Vec<u8>> = ledger.event_keys(writes).iter().map(|key| stored_key(key)).collect();
     if keys.is_empty() {
         return Ok(());

@@ -16,8 +16,10 @@ mod months;
 mod plans;
 mod presume;
 mod read;
+mod reports;
 mod reunite;
 mod row;
+mod standing;
 mod tidy;
 mod window;
 mod write;
@@ -39,6 +41,8 @@ pub use connect::PoolSizes;
 
 /// The engine for production.
 pub struct PostgresStore {
+    /// For the usual batches.
+    standing: standing::Standing,
     writers: PgPool,
     readers: PgPool,
     candidate: leader::Candidate,
@@ -67,8 +71,9 @@ impl PostgresStore {
         migrations::ensure(&options).await?;
         let writers = connect::writers(options.clone(), pools.writers);
         let readers = connect::readers(options.clone(), pools.readers);
+        let standing = standing::Standing::new(options.clone());
         let candidate = leader::Candidate::new(options);
-        Ok(Self { writers, readers, candidate, reconcile_after })
+        Ok(Self { standing, writers, readers, candidate, reconcile_after })
     }
 
     /// Brings the schema of the database at `url` up to date; several may do so at once, and again.
@@ -100,11 +105,22 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>, StoreError> {
-        commit::commit(&self.writers, writes, self.reconcile_after).await
+        if !writes.iter().all(|write| matches!(write, Write::Report(_))) {
+            return commit::commit(&self.writers, writes, self.reconcile_after).await;
+        }
+        let written = reports::commit(&self.standing, &writes, self.reconcile_after).await?;
+        let left: Vec<Write> =
+            writes.into_iter().zip(&written).filter(|(_, written)| written.is_none()).map(|(write, _)| write).collect();
+        let mut the_long_way = match left.is_empty() {
+            true => Vec::new(),
+            false => commit::commit(&self.writers, left, self.reconcile_after).await?,
+        }
+        .into_iter();
+        Ok(written.into_iter().filter_map(|written| written.or_else(|| the_long_way.next())).collect())
     }
 
     async fn presume(&self, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
-        presume::presume(&self.writers, presumed).await
+        presume::presume(&self.standing, presumed).await
     }
 
     fn reconcile_after(&self) -> Duration {

@@ -1,100 +1,142 @@
 //! The usual batch in one statement, which is its own transaction: one round trip, one commit.
 
-use std::{io, time::Duration};
+use std::{collections::HashSet, io, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow};
+use sqlx::PgConnection;
 
 use super::{
     commit::may_pass,
     listing::Moved,
+    load::{Places, stored_key},
+    standing::Standing,
     write::{accepted_at, column, provider_message_id, timeline},
 };
 use crate::{
     message::Message,
-    store::{NewMessage, Presumed, StoreError, stored::json},
+    store::{NewMessage, Presumed, StoreError, Update, stored::json},
 };
 
 /// How long it may take: a server that has fallen silent is told from a slow one.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Request ids first and messages after, as in every transaction: whoever needs the other's order waits, never crosswise.
-/// A subquery that is not at the top of a condition is hashed once, however many rows ask it.
+/// A subquery that is not at the top of a condition is hashed once, however many rows ask it. Arrays are taken apart in
+/// select lists, row by row: as tables they would be copied first, each column for itself.
+///
+/// A message that gets its first name has no other of that name, so the name is written without asking.
 pub(super) const PRESUME: &str = "WITH claimed AS (\
         INSERT INTO request_ids (organization_id, request_id, message_id, created_at, fingerprint) \
-        SELECT * FROM unnest($2::text[], $13::text[], $1::text[], $7::timestamptz[], $18::bytea[]) AS new (owner, request) \
+        SELECT * FROM (SELECT unnest($2::text[]), unnest($13::text[]) AS request, unnest($1::text[]), \
+        unnest($7::timestamptz[]), unnest($18::bytea[])) AS new \
         WHERE request <> '' ON CONFLICT DO NOTHING RETURNING message_id), \
     inserted AS (\
         INSERT INTO messages (id, organization_id, type, recipient, sender, body, created_at, provider, provider_account, \
         account_organization_id, config_revision, provider_config_version, request_id, labels, content, events, due_at, \
         listed_at, status) \
-        SELECT *, due, 'REQUESTED' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
-        $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], \
-        $15::text[], $16::text[], $17::timestamptz[]) \
-        AS new (message, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, request, c14, c15, c16, due) \
+        SELECT *, due, 'REQUESTED' FROM (SELECT unnest($1::text[]) AS message, unnest($2::text[]), unnest($3::text[]), \
+        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::timestamptz[]), unnest($8::text[]), \
+        unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]), \
+        unnest($13::text[]) AS request, unnest($14::text[]), unnest($15::text[]), unnest($16::text[]), \
+        unnest($17::timestamptz[]) AS due) AS new \
         WHERE request = '' OR message IN (SELECT message_id FROM claimed) \
         RETURNING listed_at, id, created_at), \
     opened AS (INSERT INTO open_messages (listed_at, message_id, created_at) SELECT * FROM inserted), \
     changed AS (\
         UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, failure = new.failure, \
         accepted_at = accepted, result_at = result, due_at = due, listed_at = listed, checks = 0 \
-        FROM unnest($19::text[], $20::timestamptz[], $21::text[], $22::text[], $23::text[], $24::text[], \
-        $25::timestamptz[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::integer[]) \
-        AS new (message, created, status, name, events, failure, accepted, result, due, listed, due_before, \
-        events_before) \
+        FROM (SELECT unnest($19::text[]) AS message, unnest($20::timestamptz[]) AS created, unnest($21::text[]) AS status, \
+        unnest($22::text[]) AS name, unnest($23::text[]) AS events, unnest($24::text[]) AS failure, \
+        unnest($25::timestamptz[]) AS accepted, unnest($26::timestamptz[]) AS result, unnest($27::timestamptz[]) AS due, \
+        unnest($28::timestamptz[]) AS listed, unnest($29::timestamptz[]) AS due_before, \
+        unnest($30::integer[]) AS events_before, unnest($31::text[]) AS first_name, \
+        unnest($36::timestamptz[]) AS listed_before) AS new \
         WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND created_at = created \
-        AND due_at IS NOT DISTINCT FROM due_before AND listed_at IS NOT DISTINCT FROM due_before \
+        AND due_at IS NOT DISTINCT FROM due_before AND listed_at IS NOT DISTINCT FROM listed_before \
         AND octet_length(messages.events) = events_before \
-        AND NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name) \
-        RETURNING id), \
+        AND (NOT EXISTS (SELECT FROM parked_updates) \
+        OR NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name)) \
+        RETURNING id, provider, created_at, first_name), \
     named AS (\
         INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
-        SELECT * FROM unnest($31::text[], $32::text[], $19::text[], $20::timestamptz[]) AS new (name, vendor, message) \
-        WHERE name <> '' AND (message IN (SELECT id FROM changed)) IS TRUE ON CONFLICT DO NOTHING), \
+        SELECT first_name, provider, id, created_at FROM changed WHERE first_name <> ''), \
+    keyed AS (\
+        INSERT INTO event_keys (event_key, message_id, recorded_at) \
+        SELECT * FROM (SELECT unnest($37::bytea[]), unnest($38::text[]) AS message, unnest($39::timestamptz[])) AS new \
+        WHERE (message IN (SELECT id FROM changed)) IS TRUE ON CONFLICT DO NOTHING), \
     gone AS (\
-        DELETE FROM open_messages USING unnest($33::timestamptz[], $34::text[]) AS old (listed, message) \
+        DELETE FROM open_messages USING unnest($32::timestamptz[], $33::text[]) AS old (listed, message) \
         WHERE listed_at = listed AND message_id = message AND (message IN (SELECT id FROM changed)) IS TRUE), \
     moved AS (\
         INSERT INTO open_messages (listed_at, message_id, created_at) \
-        SELECT * FROM unnest($35::timestamptz[], $34::text[], $36::timestamptz[]) AS new (listed, message) \
+        SELECT * FROM unnest($34::timestamptz[], $33::text[], $35::timestamptz[]) AS new (listed, message) \
         WHERE listed IS NOT NULL AND (message IN (SELECT id FROM changed)) IS TRUE) \
-    SELECT message FROM unnest($1::text[]) AS message WHERE message NOT IN (SELECT id FROM inserted) \
-    UNION ALL \
-    SELECT message FROM unnest($19::text[]) AS message WHERE message NOT IN (SELECT id FROM changed)";
+    SELECT CASE WHEN (SELECT count(*) FROM inserted) < cardinality($1) THEN ARRAY(SELECT id FROM inserted) END, \
+    CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END";
 
 /// Writes it; the ids of what is to go the long way.
-pub(super) async fn presume(pool: &PgPool, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
-    let mut connection = pool.acquire().await?;
-    match tokio::time::timeout(PATIENCE, write(&mut connection, presumed)).await {
-        Ok(Ok(refused)) => Ok(refused),
-        // Either nothing was committed, or the connection broke and nobody knows: the long way finds out.
-        Ok(Err(error)) if may_pass(&error) => {
-            tracing::debug!(%error, "a batch of the history goes the long way");
-            Ok(ids(presumed))
+pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+    let written = match standing.take().await {
+        Ok(mut kept) => {
+            match tokio::time::timeout(PATIENCE, write(&mut kept.connection, presumed, &Read::default())).await {
+                Ok(Ok(refused)) => {
+                    standing.keep(kept);
+                    return Ok(refused);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => return Err(silent()),
+            }
         }
-        Ok(Err(error)) => Err(error),
-        Err(_) => {
-            connection.close_on_drop();
-            Err(StoreError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into()))
-        }
+        Err(error) => error.into(),
+    };
+    // Either nothing was committed, or the connection broke and nobody knows: the long way finds out.
+    if may_pass(&written) || is_taken(&written) {
+        tracing::debug!(error = %written, "a batch of the history goes the long way");
+        return Ok(ids(presumed));
     }
+    Err(written)
+}
+
+/// Whether a row that was presumed to be new is there.
+fn is_taken(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation())
 }
 
 fn ids(presumed: &Presumed) -> Vec<String> {
-    let Presumed { records, settled } = presumed;
+    let Presumed { records, settled, .. } = presumed;
     let records = records.iter().map(|new| new.message.id.clone());
     records.chain(settled.iter().map(|update| update.message.id.clone())).collect()
 }
 
-async fn write(connection: &mut PgConnection, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+/// The server has not answered for so long that nobody waits for it any more.
+pub(super) fn silent() -> StoreError {
+    StoreError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into())
+}
+
+/// What is known of messages that were read a moment ago.
+#[derive(Default)]
+pub(super) struct Read {
+    /// Where they stand in the list of what must be looked after; those that were not read stand where they were due.
+    pub(super) places: Places,
+    /// Keys of the events that moved them, each with its message and the time: written with the message, or not at all.
+    pub(super) event_keys: Vec<(String, String, DateTime<Utc>)>,
+}
+
+/// Writes it on a connection.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    presumed: &Presumed,
+    read: &Read,
+) -> Result<Vec<String>, StoreError> {
     let messages: Vec<&Message> = presumed.records.iter().map(|new| &new.message).collect();
     let new = messages.as_slice();
-    let moved: Vec<Moved> = presumed.settled.iter().map(|update| Moved::new(update, update.before.due_time)).collect();
+    let place = |update: &Update| read.places.get(&update.message.id).copied().unwrap_or(update.before.due_time);
+    let moved: Vec<Moved> = presumed.settled.iter().map(|update| Moved::new(update, place(update))).collect();
     let settled: Vec<&Message> = presumed.settled.iter().map(|update| &update.message).collect();
     let (events, events_before): (Vec<String>, Vec<i32>) =
         presumed.settled.iter().map(|update| timeline(&update.message.events, update.before.events)).unzip();
     let elsewhere: Vec<&Moved> = moved.iter().filter(|row| row.from != row.to).collect();
-    let rows = sqlx::query(PRESUME)
+    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = sqlx::query_as(PRESUME)
         .bind(column(new, |m| m.id.as_str()))
         .bind(column(new, |m| m.organization_id.as_str()))
         .bind(column(new, |m| m.channel.as_str()))
@@ -123,20 +165,32 @@ async fn write(connection: &mut PgConnection, presumed: &Presumed) -> Result<Vec
         .bind(column(&settled, |m| m.state.result_time()))
         .bind(column(&settled, |m| m.due_time))
         .bind(column(&moved, |row| row.to))
-        .bind(column(&moved, |row| row.from))
+        .bind(column(&presumed.settled, |update| update.before.due_time))
         .bind(events_before)
         .bind(column(&presumed.settled, |update| {
             let name = provider_message_id(&update.message);
             if update.before.provider_message_id == name { "" } else { name }
         }))
-        .bind(column(&settled, |m| m.route.provider.as_str()))
         .bind(column::<_, Option<DateTime<Utc>>>(&elsewhere, |row| row.from))
         .bind(column(&elsewhere, |row| row.update.message.id.as_str()))
         .bind(column(&elsewhere, |row| row.to))
         .bind(column(&elsewhere, |row| row.update.message.create_time))
-        .fetch_all(connection)
+        .bind(column(&moved, |row| row.from))
+        .bind(column(&read.event_keys, |(key, ..)| stored_key(key)))
+        .bind(column(&read.event_keys, |(_, message_id, _)| message_id.as_str()))
+        .bind(column(&read.event_keys, |(.., at)| *at))
+        .fetch_one(connection)
         .await?;
-    Ok(rows.iter().map(|row: &PgRow| row.try_get(0)).collect::<Result<_, _>>()?)
+    let mut refused = others(&messages, recorded);
+    refused.extend(others(&settled, changed));
+    Ok(refused)
+}
+
+/// The ids of the messages that are not among those that were `written`; `None`: all were.
+fn others(messages: &[&Message], written: Option<Vec<String>>) -> Vec<String> {
+    let Some(written) = written else { return Vec::new() };
+    let written: HashSet<String> = written.into_iter().collect();
+    messages.iter().filter(|message| !written.contains(&message.id)).map(|message| message.id.clone()).collect()
 }
 
 fn fingerprint(new: &NewMessage) -> &[u8] {
