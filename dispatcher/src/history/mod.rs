@@ -6,7 +6,11 @@
 mod health;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use switchboard_runtime::{Lifecycle, http::Check};
@@ -20,13 +24,13 @@ use crate::{
     },
 };
 
-/// Messages and their past. Clones share the writers: one for what callers wait for, one for what vendors report, so that
-/// a flood of callbacks holds up no send.
+/// Messages and their past. Clones share the writers: one for what callers wait for, and others for what vendors report, so
+/// that a flood of callbacks holds up no send.
 #[derive(Clone)]
 pub struct History {
     store: Arc<dyn Store>,
     sends: mpsc::Sender<Job>,
-    reports: mpsc::Sender<Job>,
+    reports: [mpsc::Sender<Job>; REPORT_WRITERS],
     health: Arc<Health>,
     patience: Duration,
 }
@@ -44,6 +48,10 @@ type Reply = oneshot::Sender<Result<Written, HistoryError>>;
 
 /// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
 const QUEUE: usize = 4096;
+
+/// Writers of reports: while the store is busy with the batch of one, another decides its own. What is about one message
+/// goes to one of them, in its order.
+const REPORT_WRITERS: usize = 2;
 
 /// How long a caller waits for its record by default when the store is silent. An embedded one is as near as its disk.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -127,7 +135,8 @@ impl History {
             });
             queue
         };
-        let (sends, reports) = (start("history writer of sends"), start("history writer of reports"));
+        let sends = start("history writer of sends");
+        let reports = std::array::from_fn(|_| start("history writer of reports"));
         Self { sends, reports, store, health: Arc::default(), patience: PATIENCE }
     }
 
@@ -220,7 +229,11 @@ impl History {
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
         self.answers()?;
-        match write(&self.reports, Write::Report(Box::new(update)), None).await? {
+        let reference = match &update.client_reference {
+            none if none.is_empty() => &update.report.provider_message_id,
+            message_id => message_id,
+        };
+        match write(self.reports_of(reference), Write::Report(Box::new(update)), None).await? {
             Written::Reported { outcome, message_id, status, fallback, spoken_for } => {
                 Ok(ReportResult { outcome, message_id, status, fallback, spoken_for })
             }
@@ -240,7 +253,8 @@ impl History {
         claim: u32,
         at: DateTime<Utc>,
     ) -> Result<Option<Message>, HistoryError> {
-        match write(&self.reports, Write::Resend { message_id: message_id.to_owned(), claim, at }, None).await? {
+        let writer = self.reports_of(message_id);
+        match write(writer, Write::Resend { message_id: message_id.to_owned(), claim, at }, None).await? {
             Written::Settled { message, .. } => Ok(Some(*message)),
             Written::ClaimLost => Ok(None),
             _ => Err(HistoryError::Inconsistent),
@@ -314,10 +328,18 @@ impl History {
         }
     }
 
-    /// How many writes wait for each writer.
+    /// The writer of what is reported about a message, by our id or the vendor's.
+    fn reports_of(&self, reference: &str) -> &mpsc::Sender<Job> {
+        let mut hasher = DefaultHasher::new();
+        reference.hash(&mut hasher);
+        let number = hasher.finish() % REPORT_WRITERS as u64;
+        &self.reports[usize::try_from(number).unwrap_or_default()]
+    }
+
+    /// How many writes of each kind wait.
     pub fn waiting(&self) -> [(&'static str, usize); 2] {
         let waiting = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
-        [("sends", waiting(&self.sends)), ("reports", waiting(&self.reports))]
+        [("sends", waiting(&self.sends)), ("reports", self.reports.iter().map(waiting).sum())]
     }
 }
 

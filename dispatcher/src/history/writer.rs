@@ -14,13 +14,25 @@ use crate::store::{Store, Write};
 /// Writes in one transaction at most.
 const LARGEST_BATCH: usize = 512;
 
+/// Lets whoever is just about to write come along: what else is ready to run goes first, as long as it brings more.
+async fn gather(jobs: &mpsc::Receiver<Job>) {
+    let mut waiting = jobs.len();
+    loop {
+        tokio::task::yield_now().await;
+        let now = jobs.len();
+        if now <= waiting || now >= LARGEST_BATCH {
+            return;
+        }
+        waiting = now;
+    }
+}
+
 /// Commits what waits, again and again, until nobody can write any more. Once stopped it takes nothing new, but still
 /// commits what it has.
 pub(super) async fn run(store: Arc<dyn Store>, mut jobs: mpsc::Receiver<Job>, stopped: CancellationToken) {
     let mut waiting = Vec::with_capacity(LARGEST_BATCH);
     loop {
-        // Whoever is just about to write comes along: what else is ready to run goes first.
-        tokio::task::yield_now().await;
+        gather(&jobs).await;
         let received = tokio::select! {
             biased;
             received = jobs.recv_many(&mut waiting, LARGEST_BATCH) => received,

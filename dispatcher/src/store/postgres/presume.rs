@@ -24,7 +24,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// A subquery that is not at the top of a condition is hashed once, however many rows ask it. Arrays are taken apart in
 /// select lists, row by row: as tables they would be copied first, each column for itself.
 ///
-/// A message that gets its first name has no other of that name, so the name is written without asking.
+/// A message that gets its first name has no other of that name, and one that has not moved since it was read has none of
+/// the events that were new to it then: names and keys are written without asking once more.
 pub(super) const PRESUME: &str = "WITH claimed AS (\
         INSERT INTO request_ids (organization_id, request_id, message_id, created_at, fingerprint) \
         SELECT * FROM (SELECT unnest($2::text[]), unnest($13::text[]) AS request, unnest($1::text[]), \
@@ -63,7 +64,7 @@ pub(super) const PRESUME: &str = "WITH claimed AS (\
     keyed AS (\
         INSERT INTO event_keys (event_key, message_id, recorded_at) \
         SELECT * FROM (SELECT unnest($37::bytea[]), unnest($38::text[]) AS message, unnest($39::timestamptz[])) AS new \
-        WHERE (message IN (SELECT id FROM changed)) IS TRUE ON CONFLICT DO NOTHING), \
+        WHERE (message IN (SELECT id FROM changed)) IS TRUE), \
     gone AS (\
         DELETE FROM open_messages USING unnest($32::timestamptz[], $33::text[]) AS old (listed, message) \
         WHERE listed_at = listed AND message_id = message AND (message IN (SELECT id FROM changed)) IS TRUE), \
@@ -89,17 +90,19 @@ pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<
         }
         Err(error) => error.into(),
     };
-    // Either nothing was committed, or the connection broke and nobody knows: the long way finds out.
-    if may_pass(&written) || is_taken(&written) {
+    if goes_the_long_way(&written) {
         tracing::debug!(error = %written, "a batch of the history goes the long way");
         return Ok(ids(presumed));
     }
     Err(written)
 }
 
-/// Whether a row that was presumed to be new is there.
-fn is_taken(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation())
+/// Whether the long way may find out more: a row that was presumed to be new is there, or the connection broke and nobody
+/// knows what was committed.
+pub(super) fn goes_the_long_way(error: &StoreError) -> bool {
+    let is_taken =
+        matches!(error, StoreError::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation());
+    is_taken || may_pass(error)
 }
 
 fn ids(presumed: &Presumed) -> Vec<String> {

@@ -10,9 +10,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    commit::may_pass,
     load::{Places, event_keys, named},
-    presume::{PATIENCE, Read, silent, write},
+    presume::{PATIENCE, Read, goes_the_long_way, silent, write},
     read::{self, Place},
     standing::Standing,
     window::Window,
@@ -31,7 +30,7 @@ pub(super) async fn commit(
     let all = || vec![None; writes.len()];
     let mut kept = match standing.take().await.map_err(StoreError::from) {
         Ok(kept) => kept,
-        Err(error) if may_pass(&error) => return Ok(all()),
+        Err(error) if goes_the_long_way(&error) => return Ok(all()),
         Err(error) => return Err(error),
     };
     match tokio::time::timeout(PATIENCE, attempt(&mut kept.connection, writes, reconcile_after)).await {
@@ -39,7 +38,7 @@ pub(super) async fn commit(
             standing.keep(kept);
             Ok(written)
         }
-        Ok(Err(error)) if may_pass(&error) => Ok(all()),
+        Ok(Err(error)) if goes_the_long_way(&error) => Ok(all()),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(silent()),
     }

@@ -26,6 +26,12 @@ use super::{
 use crate::message::Message;
 use switchboard_runtime::telemetry::PoolUse;
 
+/// Pages that the writer keeps in memory, in KiB (`PRAGMA cache_size` counts pages unless negative): the ends of all indexes.
+const WRITERS_CACHE: &str = "-8192";
+/// Pages in the write-ahead log after which they are copied to where they belong. Most of them are written again and
+/// again, but copied once each time.
+const CHECKPOINT: &str = "4000";
+
 /// The embedded engine.
 pub struct SqliteStore {
     writer: SqlitePool,
@@ -49,7 +55,8 @@ impl SqliteStore {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(100);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writing = options.clone().pragma("cache_size", WRITERS_CACHE).pragma("wal_autocheckpoint", CHECKPOINT);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
         migrations::run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(Self { writer, readers, reconcile_after })
