@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{callbacks, compare, load, reference, sink, watch};
+use crate::{callbacks, compare, history, load, reference, resolver, sink, watch};
 
 /// Measures Switchboard beside reference programs on this machine
 #[derive(Parser, Debug)]
@@ -22,6 +22,10 @@ enum Command {
     Watch(watch::Args),
     /// Measures verified callbacks through gateway and dispatcher
     Callbacks(callbacks::Args),
+    /// Measures sends and pages over a history of many millions of messages
+    History(history::Args),
+    /// Measures the look-up of an organisation's mapping
+    Resolver(resolver::Args),
     /// Sends SMS to a dispatcher that is running already and prints percentiles as JSON
     Load(load::Args),
     /// Runs a vendor that accepts every message
@@ -38,6 +42,8 @@ impl Cli {
             Command::Compare(args) => compare::run(&args).await,
             Command::Watch(args) => watch::run(&args).await,
             Command::Callbacks(args) => callbacks::run(&args).await,
+            Command::History(args) => history::run(&args).await,
+            Command::Resolver(args) => resolver::run(&args).await,
             Command::Load(args) => load::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Sink(args) => sink::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Reference(program) => reference::run(program).await.map(|()| ExitCode::SUCCESS),

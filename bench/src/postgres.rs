@@ -95,6 +95,14 @@ impl Postgres {
     /// When the server does not do it.
     pub(crate) async fn discard(&self, name: &str) -> anyhow::Result<()> {
         self.execute(format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+        self.checkpoint().await
+    }
+
+    /// Writes out what is still in memory.
+    ///
+    /// # Errors
+    /// When the server does not do it.
+    pub(crate) async fn checkpoint(&self) -> anyhow::Result<()> {
         self.execute("CHECKPOINT".to_owned()).await
     }
 

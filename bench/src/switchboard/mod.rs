@@ -20,7 +20,7 @@ use switchboard_runtime::{
 use tokio::time::{Instant, sleep};
 
 use crate::host::{Child, free_port};
-pub(crate) use organizations::{Account, CALLBACK_SECRET, create, create_organization, organization_id, store_account};
+pub(crate) use organizations::{CALLBACK_SECRET, create, create_many, organization_id};
 pub(crate) use program::{Switchboard, program};
 
 /// How long a service may take to be ready; a dispatcher may have a large snapshot to read.

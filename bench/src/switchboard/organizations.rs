@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use switchboard_proto::config::v1::{CreateOrganizationRequest, CreateProviderConfigRequest};
 use switchboard_runtime::error::describe;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::Admin;
+use super::{Admin, House};
+use crate::output;
+
+/// Organisations that are made at the same time.
+const AT_ONCE: usize = 32;
 
 /// What the vendor signs callbacks with, for every account.
 pub(crate) const CALLBACK_SECRET: &str = "bench-callback-secret";
@@ -45,6 +51,35 @@ pub(crate) async fn create(admin: &mut Admin, count: u32) -> anyhow::Result<Vec<
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Makes a great many of them, and the default one, without testing their credentials. Through the administration, as
+/// operators would: only config-service can seal credentials.
+///
+/// # Errors
+/// What config-service says.
+pub(crate) async fn create_many(organizations: u32, house: &House) -> anyhow::Result<()> {
+    let admin = house.admin()?;
+    create(&mut admin.clone(), 0).await?;
+    let begun = Instant::now();
+    stream::iter(1..=organizations)
+        .map(|number| {
+            let mut admin = admin.clone();
+            async move {
+                let id = organization_id(number);
+                create_organization(&mut admin, &id, &format!("벤치 {number}")).await?;
+                store_account(&mut admin, &id, number, Account::Untested).await?;
+                if number % 10_000 == 0 {
+                    output::note(format_args!("{number} organisations made"));
+                }
+                anyhow::Ok(())
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await?;
+    output::note(format_args!("{organizations} organisations made in {:.0} s", begun.elapsed().as_secs_f64()));
+    Ok(())
 }
 
 /// Makes one organisation unless there is one.

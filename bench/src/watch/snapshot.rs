@@ -1,24 +1,21 @@
 //! A snapshot of many organisations to a new subscriber: to one that keeps nothing, and to a real dispatcher.
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
 use super::{Args, Place, figure, subscriber::Subscriber};
 use crate::{
     host, output,
     stats::{median, millis},
-    switchboard::{self, Account, House, create_organization, organization_id, store_account},
+    switchboard,
 };
 
 const GOAL_MS: f64 = 2_000.0;
 const GOAL_MIB: f64 = 300.0;
 const RUNS: u32 = 3;
-/// Organisations that are made at the same time.
-const AT_ONCE: usize = 32;
 
 pub(super) async fn run(args: &Args, place: &Place) -> anyhow::Result<()> {
     let house = place.house("snapshot").await?;
-    seed(args.organizations, &house).await?;
+    switchboard::create_many(args.organizations, &house).await?;
 
     let mut streamed = Vec::new();
     for run in 1..=RUNS {
@@ -38,30 +35,5 @@ pub(super) async fn run(args: &Args, place: &Place) -> anyhow::Result<()> {
     figure("  config-service at most", host::peak_rss_mib(house.config_service().pid())?, "MiB", GOAL_MIB)?;
     figure("  the dispatcher at most", host::peak_rss_mib(dispatcher.pid())?, "MiB", GOAL_MIB)?;
     output::line(format_args!("  the dispatcher afterwards: {:.0} MiB", host::rss_mib(dispatcher.pid())?))?;
-    Ok(())
-}
-
-/// Through the administration, as operators would: only config-service can seal credentials.
-async fn seed(organizations: u32, house: &House) -> anyhow::Result<()> {
-    let admin = house.admin()?;
-    switchboard::create(&mut admin.clone(), 0).await?;
-    let begun = Instant::now();
-    stream::iter(1..=organizations)
-        .map(|number| {
-            let mut admin = admin.clone();
-            async move {
-                let id = organization_id(number);
-                create_organization(&mut admin, &id, &format!("벤치 {number}")).await?;
-                store_account(&mut admin, &id, number, Account::Untested).await?;
-                if number % 10_000 == 0 {
-                    output::note(format_args!("{number} organisations made"));
-                }
-                anyhow::Ok(())
-            }
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<Vec<()>>()
-        .await?;
-    output::note(format_args!("{organizations} organisations made in {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use switchboard_proto::{common::v1 as common, dispatch::v1 as proto};
 use switchboard_providers::model::{Channel, Failure};
 use switchboard_runtime::wire::to_timestamp;
@@ -84,7 +84,7 @@ fn next_step(message: &Message, next: Option<Next>) -> String {
         Action::LookUp => "the vendor is asked",
         Action::GiveUp => "the vendor is asked a last time",
     };
-    let instant = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%SZ");
+    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     let (time, end) = (instant(next.time), instant(next.give_up_time));
     format!("waits for {waits_for}; from {time} {then}; without a result it is UNRESOLVED after {end}")
 }
