@@ -6,17 +6,13 @@
 mod health;
 mod writer;
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use switchboard_runtime::{Lifecycle, http::Check};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use self::health::Health;
+use self::{health::Health, writer::Queue};
 use crate::{
     message::{Message, Settlement},
     store::{
@@ -29,8 +25,8 @@ use crate::{
 #[derive(Clone)]
 pub struct History {
     store: Arc<dyn Store>,
-    sends: mpsc::Sender<Job>,
-    reports: [mpsc::Sender<Job>; REPORT_WRITERS],
+    sends: Queue,
+    reports: Queue,
     health: Arc<Health>,
     patience: Duration,
 }
@@ -48,10 +44,6 @@ type Reply = oneshot::Sender<Result<Written, HistoryError>>;
 
 /// Writes that wait before callers have to. Callers hold an admission permit each, so this is never the bound.
 const QUEUE: usize = 4096;
-
-/// Writers of reports: while the store is busy with the batch of one, another decides its own. What is about one message
-/// goes to one of them, in its order.
-const REPORT_WRITERS: usize = 2;
 
 /// How long a caller waits for its record by default when the store is silent. An embedded one is as near as its disk.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -126,17 +118,8 @@ pub struct ReportResult {
 impl History {
     /// Starts the writers. They outlive all work, so that nothing that waits is lost in a shutdown.
     pub fn start(store: Arc<dyn Store>, lifecycle: &Lifecycle) -> Self {
-        let start = |name| {
-            let (queue, jobs) = mpsc::channel(QUEUE);
-            let writer = writer::run(Arc::clone(&store), jobs, lifecycle.stopped());
-            lifecycle.spawn_attendant(name, async move {
-                writer.await;
-                Ok(())
-            });
-            queue
-        };
-        let sends = start("history writer of sends");
-        let reports = std::array::from_fn(|_| start("history writer of reports"));
+        let start = |name| Queue::start(name, QUEUE, &store, lifecycle);
+        let (sends, reports) = (start("history writers of sends"), start("history writers of reports"));
         Self { sends, reports, store, health: Arc::default(), patience: PATIENCE }
     }
 
@@ -229,11 +212,7 @@ impl History {
     /// Nothing was written.
     pub async fn report(&self, update: StatusUpdate) -> Result<ReportResult, HistoryError> {
         self.answers()?;
-        let reference = match &update.client_reference {
-            none if none.is_empty() => &update.report.provider_message_id,
-            message_id => message_id,
-        };
-        match write(self.reports_of(reference), Write::Report(Box::new(update)), None).await? {
+        match write(&self.reports, Write::Report(Box::new(update)), None).await? {
             Written::Reported { outcome, message_id, status, fallback, spoken_for } => {
                 Ok(ReportResult { outcome, message_id, status, fallback, spoken_for })
             }
@@ -253,8 +232,7 @@ impl History {
         claim: u32,
         at: DateTime<Utc>,
     ) -> Result<Option<Message>, HistoryError> {
-        let writer = self.reports_of(message_id);
-        match write(writer, Write::Resend { message_id: message_id.to_owned(), claim, at }, None).await? {
+        match write(&self.reports, Write::Resend { message_id: message_id.to_owned(), claim, at }, None).await? {
             Written::Settled { message, .. } => Ok(Some(*message)),
             Written::ClaimLost => Ok(None),
             _ => Err(HistoryError::Inconsistent),
@@ -328,23 +306,16 @@ impl History {
         }
     }
 
-    /// The writer of what is reported about a message, by our id or the vendor's.
-    fn reports_of(&self, reference: &str) -> &mpsc::Sender<Job> {
-        let mut hasher = DefaultHasher::new();
-        reference.hash(&mut hasher);
-        let number = hasher.finish() % REPORT_WRITERS as u64;
-        &self.reports[usize::try_from(number).unwrap_or_default()]
-    }
-
     /// How many writes of each kind wait.
     pub fn waiting(&self) -> [(&'static str, usize); 2] {
-        let waiting = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
-        [("sends", waiting(&self.sends)), ("reports", self.reports.iter().map(waiting).sum())]
+        [("sends", self.sends.waiting()), ("reports", self.reports.waiting())]
     }
 }
 
-async fn write(queue: &mpsc::Sender<Job>, write: Write, known: Option<Arc<Message>>) -> Result<Written, HistoryError> {
+async fn write(queue: &Queue, write: Write, known: Option<Arc<Message>>) -> Result<Written, HistoryError> {
     let (reply, written) = oneshot::channel();
-    queue.send(Job { write, known, reply }).await.map_err(|_| HistoryError::Unavailable)?;
+    if !queue.push(Job { write, known, reply }).await {
+        return Err(HistoryError::Unavailable);
+    }
     written.await.map_err(|_| HistoryError::Unavailable)?
 }

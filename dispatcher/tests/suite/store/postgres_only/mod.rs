@@ -5,3 +5,4 @@ mod migrations;
 mod months;
 mod outage;
 mod replicas;
+mod writers;
