@@ -48,16 +48,16 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let house = House::build(&program.0, &folder.path().join("house"), &format!("http://{address}")).await?;
     let organizations = switchboard::create(&mut house.admin()?, args.organizations).await?;
 
-    let full = postgres.create("full").await?;
+    let full = postgres.create("with_past").await?;
     fill::template(&house, &full, &organizations[0]).await?;
     fill::fill(&full, args.rows, &organizations).await?;
     postgres.checkpoint().await?;
 
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for run in 1..=args.runs {
-        let empty = postgres.create("empty").await?;
+        let empty = postgres.create("without_past").await?;
         without.push(sends(&house, &empty, &organizations, args).await?);
-        postgres.discard("empty").await?;
+        postgres.discard("without_past").await?;
         with.push(sends(&house, &full, &organizations, args).await?);
         postgres.checkpoint().await?;
         output::note(format_args!(

@@ -31,6 +31,11 @@ impl Answers {
         }))
     }
 
+    /// An answer from memory while the stream is healthy, which every change comes over: it has no age.
+    pub(super) fn count_current(&self) {
+        self.0[Origin::Memory as usize].0.increment(1);
+    }
+
     /// An answer, and how old it was.
     pub(super) fn count(&self, origin: Origin, age: Option<Duration>) {
         let (count, ages) = &self.0[origin as usize];

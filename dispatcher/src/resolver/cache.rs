@@ -52,7 +52,8 @@ struct Generation {
     epoch: String,
     /// The revision up to which the stream has brought everything.
     brought: AtomicI64,
-    known: HashMap<String, Slot>,
+    /// Operators choose these ids, so that no caller can make them collide.
+    known: HashMap<String, Slot, foldhash::fast::RandomState>,
     absent: HashMap<String, Slot>,
 }
 
@@ -61,7 +62,7 @@ impl Generation {
         Self {
             epoch: position.epoch.clone(),
             brought: AtomicI64::new(position.revision),
-            known: HashMap::new(),
+            known: HashMap::default(),
             absent: HashMap::new(),
         }
     }
@@ -105,6 +106,12 @@ impl Cache {
         self.current.load().known.len()
     }
 
+    /// What there is of an organisation by what is known.
+    pub(super) fn entry(&self, organization_id: &str) -> Option<Arc<Entry>> {
+        // Of absent ones nothing but their absence is remembered.
+        self.current.load().known.pin().get(organization_id)?.entry.clone()
+    }
+
     pub(super) fn get(&self, organization_id: &str) -> Option<Slot> {
         self.current.load().get(organization_id)
     }
@@ -112,7 +119,7 @@ impl Cache {
     /// Everything as of a position: the stream has brought it, or it was kept and was so `age` ago.
     pub(super) fn replace_all(&self, position: &Position, entries: Vec<Entry>, now: Instant, age: Duration) {
         let mut generation = Generation::of(position);
-        generation.known = HashMap::with_capacity(entries.len());
+        generation.known = HashMap::with_capacity_and_hasher(entries.len(), foldhash::fast::RandomState::default());
         {
             let known = generation.known.pin();
             for entry in entries {

@@ -140,11 +140,11 @@ impl Resolver {
     /// What is known of an organisation; `None`: it does not exist.
     async fn entry(&self, organization_id: &str) -> Result<Option<Arc<Entry>>, ResolveError> {
         let now = Instant::now();
-        let known = self.cache.get(organization_id);
         if self.status.is_healthy(now) {
-            self.answers.count(Origin::Memory, self.status.last_heard().map(|heard| now.duration_since(heard)));
-            return Ok(known.and_then(|slot| slot.entry));
+            self.answers.count_current();
+            return Ok(self.cache.entry(organization_id));
         }
+        let known = self.cache.get(organization_id);
         let age = known.as_ref().map(|slot| self.age(slot, now));
         if let Some(slot) = known.as_ref().filter(|_| age.is_some_and(|age| age < self.freshness.cache_ttl)) {
             self.answers.count(Origin::Memory, age);
