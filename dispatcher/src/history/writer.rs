@@ -131,13 +131,14 @@ impl Writer {
     }
 }
 
-/// Lets whoever is just about to write come along: what else is ready to run goes first, as long as it brings more.
+/// Lets whoever is just about to write come along: what else is ready to run goes first, as long as it brings half as much
+/// again. For a trickle nobody waits.
 async fn gather(jobs: &mpsc::Receiver<Job>) {
     let mut waiting = jobs.len();
     loop {
         tokio::task::yield_now().await;
         let now = jobs.len();
-        if now <= waiting || now >= LARGEST_BATCH {
+        if now <= waiting + waiting / 2 || now >= LARGEST_BATCH {
             return;
         }
         waiting = now;
