@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{callbacks, compare, history, load, reference, resolver, sink, watch};
+use crate::{callbacks, compare, history, load, reference, sink, watch};
 
 /// Measures Switchboard beside reference programs on this machine
 #[derive(Parser, Debug)]
@@ -24,8 +24,6 @@ enum Command {
     Callbacks(callbacks::Args),
     /// Measures sends and pages over a history of many millions of messages
     History(history::Args),
-    /// Measures the look-up of an organisation's mapping
-    Resolver(resolver::Args),
     /// Sends SMS to a dispatcher that is running already and prints percentiles as JSON
     Load(load::Args),
     /// Runs a vendor that accepts every message
@@ -43,7 +41,6 @@ impl Cli {
             Command::Watch(args) => watch::run(&args).await,
             Command::Callbacks(args) => callbacks::run(&args).await,
             Command::History(args) => history::run(&args).await,
-            Command::Resolver(args) => resolver::run(&args).await,
             Command::Load(args) => load::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Sink(args) => sink::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Reference(program) => reference::run(program).await.map(|()| ExitCode::SUCCESS),

@@ -6,7 +6,6 @@
 //! | [`watch`] | configuration changes and snapshots on their way to dispatchers |
 //! | [`callbacks`] | vendors' callbacks through gateway and dispatcher |
 //! | [`history`] | sends and pages over many millions of messages |
-//! | [`resolver`] | the look-up of an organisation's mapping |
 //! | [`load`] | the load generator |
 //! | [`reference`] | the programs to compare with |
 //! | [`sink`] | a vendor that costs next to nothing |
@@ -14,8 +13,7 @@
 //! | [`postgres`] | a throw-away PostgreSQL |
 //! | [`host`] | child processes and what they cost |
 //!
-//! Everything that is measured but the look-up runs in a process of its own; this process generates the load and reads
-//! `/proc`.
+//! Everything that is measured runs in a process of its own; this process generates the load and reads `/proc`.
 
 mod callbacks;
 mod cli;
@@ -26,7 +24,6 @@ mod load;
 mod output;
 mod postgres;
 mod reference;
-mod resolver;
 mod sink;
 mod stats;
 mod switchboard;
