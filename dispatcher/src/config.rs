@@ -157,7 +157,8 @@ impl fmt::Debug for Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabasePool {
-    /// Connections that write: one commits what was sent and reported, the others claim and tidy. Default: 3.
+    /// Connections that claim, tidy, and commit what is locked and read first; what is usually sent and reported is
+    /// committed over up to 4 more. Default: 3.
     pub writers: u32,
     /// Connections that read. Default: 8.
     pub readers: u32,

@@ -31,7 +31,7 @@ pub(super) const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan"
 /// How many connections.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSizes {
-    /// That commit. More than the one writer of the history needs only what claims and tidies beside it.
+    /// That claim, tidy, and commit what goes the long way. The usual batches have connections of their own.
     pub writers: u32,
     /// That read.
     pub readers: u32,
