@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use switchboard_providers::Registry;
 use switchboard_runtime::{
     SystemClock, config,
-    lifecycle::Lifecycle,
+    lifecycle::{Lifecycle, Signals},
     process::Started,
     telemetry,
     tls::{self, Tls},
@@ -61,19 +61,21 @@ pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle)
 /// # Errors
 /// Why it could not start, or what has failed.
 pub async fn run(service: Service, settings: &Settings) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
     prepare(settings)?;
     let lifecycle = Lifecycle::new();
     trace(settings, service.name(), &lifecycle)?;
-    until_signal(&lifecycle, start(service, settings, &lifecycle)).await.map(|_| ())
+    until_signal(signals, &lifecycle, start(service, settings, &lifecycle)).await.map(|_| ())
 }
 
 /// Starts something and runs until a signal, or until it fails; returns what was started, for what must end last. A
 /// signal also ends a start that takes long.
 pub(crate) async fn until_signal<T>(
+    signals: Signals,
     lifecycle: &Lifecycle,
     start: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<Option<T>> {
-    let mut ended = pin!(lifecycle.run_until_signal());
+    let mut ended = pin!(lifecycle.run_until_signal(signals));
     let started = tokio::select! {
         ended = &mut ended => return ended.map(|()| None),
         started = start => started,
@@ -109,9 +111,10 @@ pub(crate) fn trace(settings: &Settings, name: &'static str, lifecycle: &Lifecyc
 /// # Errors
 /// When an address is taken.
 pub async fn run_vendors(settings: &Settings, webhooks: Option<&str>) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
     prepare(settings)?;
     let lifecycle = Lifecycle::new();
-    let started = until_signal(&lifecycle, begin_vendors(settings, webhooks)).await?;
+    let started = until_signal(signals, &lifecycle, begin_vendors(settings, webhooks)).await?;
     if let Some(vendors) = started {
         vendors.shutdown().await;
     }

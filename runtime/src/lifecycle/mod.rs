@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use signals::Signals;
+pub use signals::Signals;
 
 /// How long draining may take before the hard token is cancelled: what an orchestrator allows by default (30 s) less
 /// the time that stopping takes.
@@ -177,9 +177,8 @@ impl Lifecycle {
     /// Waits for SIGTERM or SIGINT, or until draining begins by itself, then shuts down. A second signal stops at once.
     ///
     /// # Errors
-    /// When signals cannot be listened to, and as [`shutdown`](Self::shutdown).
-    pub async fn run_until_signal(&self) -> anyhow::Result<()> {
-        let mut signals = Signals::listen()?;
+    /// As [`shutdown`](Self::shutdown).
+    pub async fn run_until_signal(&self, mut signals: Signals) -> anyhow::Result<()> {
         tokio::select! {
             signal = signals.next() => info!(signal, "draining"),
             () = self.inner.soft.cancelled() => {}

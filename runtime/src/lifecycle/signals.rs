@@ -3,13 +3,20 @@
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub(super) struct Signals {
+/// Listens for what tells a process to end. Until somebody does, such a signal ends the process where it stands: a service
+/// listens before it does anything else.
+#[derive(Debug)]
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    pub(super) fn listen() -> anyhow::Result<Self> {
+    /// Listens from now on; what comes is kept until somebody asks.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn listen() -> anyhow::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?,

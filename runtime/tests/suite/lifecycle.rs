@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use switchboard_runtime::Lifecycle;
+use switchboard_runtime::lifecycle::{Lifecycle, Signals};
 use tokio::sync::Notify;
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_task_that_fails_ends_the_process_with_its_name_and_reason() {
 async fn a_task_that_panics_ends_the_process_too() {
     let lifecycle = Lifecycle::new();
     lifecycle.spawn("writer", async { panic!("index out of bounds") });
-    let error = lifecycle.run_until_signal().await.unwrap_err().to_string();
+    let error = lifecycle.run_until_signal(Signals::listen().unwrap()).await.unwrap_err().to_string();
     assert_eq!(error, "writer has died: panicked: index out of bounds");
 }
 

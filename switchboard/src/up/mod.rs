@@ -11,7 +11,7 @@ mod stack;
 pub(crate) use seed::seed;
 pub(crate) use stack::Stack;
 
-use switchboard_runtime::lifecycle::Lifecycle;
+use switchboard_runtime::lifecycle::{Lifecycle, Signals};
 
 use crate::{
     services::{prepare, trace, until_signal},
@@ -23,12 +23,13 @@ use crate::{
 /// # Errors
 /// Why it could not start, or what has failed.
 pub async fn run(flags: &Flags) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
     // The banner is what people should see; who wants the log sets log.filter.
     let settings = Settings::load(flags, &[("log.filter", "warn")])?;
     prepare(&settings)?;
     let lifecycle = Lifecycle::new();
     trace(&settings, "switchboard", &lifecycle)?;
-    let started = until_signal(&lifecycle, begin(settings, &lifecycle)).await?;
+    let started = until_signal(signals, &lifecycle, begin(settings, &lifecycle)).await?;
     if let Some(stack) = started {
         stack.vendors.shutdown().await;
     }

@@ -43,3 +43,20 @@ async fn a_dispatcher_opens_its_accounts_however_short_the_breakers_pause_is() {
     site.sender().send_until_taken("hanbit", "first", "010-1234-5678").await;
     assert_eq!(site.dispatchers[0].ended(), None);
 }
+
+/// A service that was told to end in its first milliseconds died of the signal. It listens before it does anything else now,
+/// and whatever it is doing from then on, it ends in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_told_to_end_while_it_starts_ends_as_it_should() {
+    let mut site = Site::start(ON_POSTGRES, &[]).await;
+    for node in site.nodes_mut() {
+        node.kill();
+        for _ in 0..5 {
+            node.start();
+            let status = node.terminate().await;
+            assert!(status.success(), "{} ended with {status}: {}", node.name(), node.log());
+        }
+        node.start();
+    }
+    site.all_ready().await;
+}

@@ -50,10 +50,11 @@ impl Stage {
             Step::Restart(service) => {
                 self.clear().await;
                 let node = self.node(service);
-                let code = node.terminate().await;
-                if code != Some(0) {
-                    let name = node.name().to_owned();
-                    self.ended.push(format!("{name} was told to end and ended with {code:?}"));
+                let status = node.terminate().await;
+                if !status.success() {
+                    let told = format!("{} was told to end and ended with {status}", node.name());
+                    let words = last_lines(node, 5);
+                    self.ended.push(format!("{told}: {words}"));
                 }
                 self.node(service).start();
             }
@@ -123,11 +124,7 @@ impl Stage {
     /// What has happened, a line each, and the last words of every process.
     pub(super) fn timeline(&self) -> String {
         let lines = self.happened.iter().map(|(at, what)| format!("{:>8.3}s {what}", at.as_secs_f64()));
-        let logs = self.site.nodes().map(|node| {
-            let log = node.log();
-            let lines: Vec<_> = log.lines().collect();
-            format!("--- {}\n{}", node.name(), lines[lines.len().saturating_sub(60)..].join("\n"))
-        });
+        let logs = self.site.nodes().map(|node| format!("--- {}\n{}", node.name(), last_lines(node, 60)));
         lines.chain(logs).collect::<Vec<_>>().join("\n")
     }
 
@@ -159,10 +156,8 @@ impl Stage {
     /// Looks for processes that have ended by themselves, and starts them again.
     fn look(&mut self) {
         for node in self.site.nodes_mut() {
-            if let Some(code) = node.ended() {
-                let log = node.log();
-                let last = log.lines().last().unwrap_or_default();
-                self.ended.push(format!("{} has ended by itself with {code:?}: {last}", node.name()));
+            if let Some(status) = node.ended() {
+                self.ended.push(format!("{} has ended by itself with {status}: {}", node.name(), last_lines(node, 5)));
                 node.start();
             }
         }
@@ -199,4 +194,10 @@ impl Stage {
             Way::Redis => wires.to_redis.as_ref().unwrap(),
         }
     }
+}
+
+fn last_lines(node: &Node, count: usize) -> String {
+    let log = node.log();
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -80,11 +80,19 @@ impl Node {
         }
     }
 
-    /// Asks it to end, as an orchestrator does, and returns its exit code.
-    pub(crate) async fn terminate(&mut self) -> Option<i32> {
-        let mut child = self.child.take()?;
+    /// Waits until it hears when it is told to end: before, the signal ends it where it stands.
+    pub(crate) async fn listens_to_signals(&self) {
+        let pid = self.child.as_ref().unwrap().id();
+        eventually(&format!("{} listens to SIGTERM", self.name), async || signal::handles_term(pid).then_some(()))
+            .await;
+    }
+
+    /// Asks it to end, as an orchestrator does, and returns how it did.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.listens_to_signals().await;
+        let mut child = self.child.take().unwrap();
         signal::send("TERM", child.id());
-        eventually(&format!("{} ends", self.name), async || child.try_wait().unwrap()).await.code()
+        eventually(&format!("{} ends", self.name), async || child.try_wait().unwrap()).await
     }
 
     /// Stops it where it stands: its connections stay open.
@@ -97,11 +105,11 @@ impl Node {
         signal::send("CONT", self.child.as_ref().unwrap().id());
     }
 
-    /// The exit code, if it has ended by itself.
-    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
+    /// How it ended, if it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().unwrap()?;
         self.child = None;
-        Some(status.code())
+        Some(status)
     }
 
     /// Everything that it has logged, over all of its lives.

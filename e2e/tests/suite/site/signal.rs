@@ -9,6 +9,14 @@ pub(super) fn send(signal: &str, pid: u32) -> bool {
     kill.status().unwrap().success()
 }
 
+/// Whether a process does something of its own when it is told to end.
+pub(super) fn handles_term(pid: u32) -> bool {
+    const TERM: u32 = 15;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> (TERM - 1) & 1 == 1
+}
+
 /// The processes that a process has started, and theirs.
 pub(super) fn descendants(pid: u32) -> Vec<u32> {
     let mut found = vec![pid];
