@@ -112,15 +112,18 @@ impl Arena {
         let folder = tempfile::tempdir_in(self.folder.path())?;
         let sqlite_url = format!("sqlite://{}", folder.path().join("history.db").display());
         let database_url = postgres_url.unwrap_or(&sqlite_url);
-        let program: &[&str] = match design {
-            Design::Echo => &["reference", "echo"],
-            Design::Naive => &["reference", "naive", "--database-url", database_url, "--vendor-url", &self.vendor_url],
-            Design::Batched | Design::BatchedSqlite => {
-                &["reference", "batched", "--database-url", database_url, "--vendor-url", &self.vendor_url]
-            }
+        let program = match design {
+            Design::Echo => "echo",
+            Design::Naive => "naive",
+            Design::Batched | Design::BatchedSqlite => "batched",
+            Design::BatchedUsual => "batched-usual",
             Design::Ours | Design::OursSqlite => return self.start_ours(folder, database_url, args).await,
         };
-        let (child, address) = Child::start_own(design.name(), own_program(program)?, folder.path()).await?;
+        let mut command = own_program(&["reference", program])?;
+        if design != Design::Echo {
+            command.args(["--database-url", database_url, "--vendor-url", &self.vendor_url]);
+        }
+        let (child, address) = Child::start_own(design.name(), command, folder.path()).await?;
         Ok(Running {
             url: format!("http://{address}"),
             token: ANY_TOKEN.into(),

@@ -11,7 +11,9 @@ pub(crate) enum Design {
     Naive,
     /// One writer with dynamic batches, thin HTTP client, PostgreSQL
     Batched,
-    /// The same on SQLite
+    /// Two writers and reqwest, PostgreSQL
+    BatchedUsual,
+    /// As batched, on SQLite
     BatchedSqlite,
     /// Switchboard over PostgreSQL
     Ours,
@@ -21,8 +23,8 @@ pub(crate) enum Design {
 
 impl Design {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Echo, Self::Naive, Self::Batched, Self::BatchedSqlite, Self::Ours, Self::OursSqlite];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Echo, Self::Naive, Self::Batched, Self::BatchedUsual, Self::BatchedSqlite, Self::Ours, Self::OursSqlite];
 
     /// As typed, and as in the JSON.
     pub(crate) fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Design {
             Self::Echo => "echo",
             Self::Naive => "naive",
             Self::Batched => "batched",
+            Self::BatchedUsual => "batched-usual",
             Self::BatchedSqlite => "batched-sqlite",
             Self::Ours => "ours",
             Self::OursSqlite => "ours-sqlite",
@@ -38,7 +41,7 @@ impl Design {
 
     /// Whether it needs PostgreSQL.
     pub(crate) fn needs_postgres(self) -> bool {
-        matches!(self, Self::Naive | Self::Batched | Self::Ours)
+        matches!(self, Self::Naive | Self::Batched | Self::BatchedUsual | Self::Ours)
     }
 
     /// Whether it is Switchboard itself.

@@ -94,8 +94,18 @@ impl Results {
 
     /// The designs side by side.
     pub(crate) fn table(&self) -> String {
-        let header =
-            ["design", "sends/s", "p50 ms", "p99 ms", "server CPU µs", "db CPU µs", "RSS MiB", "× batched", "× naive"];
+        let header = [
+            "design",
+            "sends/s",
+            "p50 ms",
+            "p99 ms",
+            "server CPU µs",
+            "db CPU µs",
+            "RSS MiB",
+            "× batched",
+            "× batched-usual",
+            "× naive",
+        ];
         let mut rows = Vec::new();
         for design in Design::ALL {
             let Some(figures) = self.medians(design) else { continue };
@@ -113,6 +123,7 @@ impl Results {
                 format!("{:.0}", figures.db_cpu_us),
                 format!("{:.0}", figures.rss_mib),
                 ratio(floor),
+                ratio(Design::BatchedUsual),
                 ratio(Design::Naive),
             ]);
         }

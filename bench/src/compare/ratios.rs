@@ -7,8 +7,12 @@ use anyhow::Context as _;
 use super::{Design, Results};
 use crate::output;
 
-const PAIRS: [(Design, Design); 3] =
-    [(Design::Ours, Design::Batched), (Design::Ours, Design::Naive), (Design::OursSqlite, Design::BatchedSqlite)];
+const PAIRS: [(Design, Design); 4] = [
+    (Design::Ours, Design::Batched),
+    (Design::Ours, Design::BatchedUsual),
+    (Design::Ours, Design::Naive),
+    (Design::OursSqlite, Design::BatchedSqlite),
+];
 /// A ratio may be so much of the kept one at least.
 const TOLERANCE: f64 = 0.9;
 

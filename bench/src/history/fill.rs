@@ -21,7 +21,8 @@ const CHUNK: u64 = 100_000;
 const AT_ONCE: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// With what hangs on a message: the vendor's name for it, its request id, and the key of its one event.
+/// With what hangs on a message: the vendor's name for it, the key of its one event, and its request id for as long as
+/// retention keeps one.
 const FILL: &str = "WITH past AS (\
         SELECT n, at, substr(hex, 1, 8) || '-' || substr(hex, 9, 4) || '-7' || substr(noise, 1, 3) || '-8' \
         || substr(noise, 4, 3) || '-' || substr(noise, 7, 12) AS name, $4::text[] AS organizations \
@@ -43,7 +44,13 @@ const FILL: &str = "WITH past AS (\
     keyed AS (\
         INSERT INTO event_keys (event_key, message_id, recorded_at) SELECT sha256(id::bytea), id, created_at FROM filled) \
     INSERT INTO request_ids (organization_id, request_id, fingerprint, message_id, created_at) \
-    SELECT organization_id, request_id, sha256(id::bytea), id, created_at FROM filled";
+    SELECT organization_id, request_id, sha256(id::bytea), id, created_at FROM filled \
+    WHERE created_at > now() - interval '7 days'";
+
+/// What the vendors' callbacks would have done to what is still open: without them it would be looked up for ever after.
+const SETTLE: &str = "WITH open AS (DELETE FROM open_messages RETURNING message_id, created_at) \
+    UPDATE messages SET status = 'DELIVERED', result_at = now(), due_at = NULL, listed_at = NULL FROM open \
+    WHERE id = message_id AND messages.created_at = open.created_at";
 
 /// Sends a message, and waits until it is delivered.
 ///
@@ -96,7 +103,19 @@ pub(super) async fn fill(database_url: &str, rows: u64, organizations: &[String]
         .try_collect::<Vec<()>>()
         .await?;
     // As the server does by itself some time after so many rows.
+    execute(database_url, "VACUUM ANALYZE").await
+}
+
+/// Brings the results of everything that was sent.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub(super) async fn settle(database_url: &str) -> anyhow::Result<()> {
+    execute(database_url, SETTLE).await
+}
+
+async fn execute(database_url: &str, sql: &'static str) -> anyhow::Result<()> {
     let mut connection = PgConnectOptions::from_str(database_url)?.connect().await?;
-    sqlx::raw_sql("VACUUM ANALYZE").execute(&mut connection).await?;
+    sqlx::raw_sql(sql).execute(&mut connection).await?;
     Ok(())
 }

@@ -53,30 +53,37 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     fill::fill(&full, args.rows, &organizations).await?;
     postgres.checkpoint().await?;
 
-    let (mut without, mut with) = (Vec::new(), Vec::new());
+    // A history that is in use has what it uses in memory.
+    sends(&house, &full, &organizations, args).await?;
+    fill::settle(&full).await?;
+    postgres.checkpoint().await?;
+
+    let mut rounds = Vec::new();
     for run in 1..=args.runs {
         let empty = postgres.create("without_past").await?;
-        without.push(sends(&house, &empty, &organizations, args).await?);
+        let without = sends(&house, &empty, &organizations, args).await?;
         postgres.discard("without_past").await?;
-        with.push(sends(&house, &full, &organizations, args).await?);
+        let with = sends(&house, &full, &organizations, args).await?;
+        fill::settle(&full).await?;
         postgres.checkpoint().await?;
         output::note(format_args!(
-            "run {run}/{}: {:.0} sends/s without and {:.0} with a history",
-            args.runs,
-            without[without.len() - 1],
-            with[with.len() - 1]
+            "run {run}/{}: {without:.0} sends/s without and {with:.0} with a history",
+            args.runs
         ));
+        rounds.push((without, with));
     }
     let dispatcher = house.dispatcher("dispatcher", &[("dispatcher.database_url", full.as_str())]).await?;
     let pages = pages::list(&dispatcher.url, &house.token("sender")?, &organizations, args.pages).await?;
 
     let verdict = |met| if met { "met" } else { "MISSED" };
-    let (without, with) = (median(without), median(with));
-    let ratio = with / without;
+    let without = median(rounds.iter().map(|(without, _)| *without));
+    let with = median(rounds.iter().map(|(_, with)| *with));
+    // Of each round, since the machine is not the same one from minute to minute.
+    let ratio = median(rounds.iter().map(|(without, with)| with / without));
     output::line(host::machine(folder.path()))?;
     output::line(format_args!(
-        "{} messages in the history: {with:.0} sends/s, {ratio:.2} of the {without:.0} over an empty one (goal ≥ \
-         {GOAL_RATIO}: {})",
+        "{} messages in the history: {with:.0} sends/s, and {without:.0} over an empty one; the median of the rounds' \
+         ratios is {ratio:.2} (goal ≥ {GOAL_RATIO}: {})",
         args.rows,
         verdict(ratio >= GOAL_RATIO)
     ))?;

@@ -5,6 +5,7 @@
 //! | `echo` | answers: what gRPC alone costs |
 //! | `naive` | what a good engineer writes by hand: INSERT and commit, POST, UPDATE and commit, over a pool |
 //! | `batched` | the floor: one writer that commits whatever waits in one go, and a thin HTTP client |
+//! | `batched-usual` | the same with reqwest, and a writer each for what is new and what was accepted |
 
 mod batched;
 mod naive;
@@ -22,6 +23,8 @@ pub(crate) enum Program {
     Naive(Places),
     /// One writer with dynamic batches, on PostgreSQL or SQLite by the address
     Batched(Places),
+    /// Two writers with dynamic batches and reqwest, on PostgreSQL
+    BatchedUsual(Places),
 }
 
 /// Where its neighbours are.
@@ -44,5 +47,6 @@ pub(crate) async fn run(program: Program) -> anyhow::Result<()> {
         Program::Echo => service::serve(service::Echo).await,
         Program::Naive(places) => naive::serve(&places).await,
         Program::Batched(places) => batched::serve(&places).await,
+        Program::BatchedUsual(places) => batched::serve_usual(&places).await,
     }
 }

@@ -7,7 +7,7 @@ use switchboard_runtime::{Clock as _, SystemClock};
 use super::{
     Places,
     service::{self, Carrier},
-    vendor::{Answer, Body, address},
+    vendor::{Client as _, Usual},
 };
 
 /// Connections of the pool: enough that commits overlap, few enough that PostgreSQL does not thrash.
@@ -33,16 +33,14 @@ const UPDATE: &str =
 
 struct Naive {
     pool: PgPool,
-    http: reqwest::Client,
-    address: String,
+    vendor: Usual,
 }
 
 /// Serves until the process is killed.
 pub(super) async fn serve(places: &Places) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&places.database_url).await?;
     sqlx::query(TABLE).execute(&pool).await?;
-    let http = reqwest::Client::builder().tls_certs_only([]).no_proxy().tcp_nodelay(true).build()?;
-    service::serve(Naive { pool, http, address: address(&places.vendor_url) }).await
+    service::serve(Naive { pool, vendor: Usual::new(&places.vendor_url)? }).await
 }
 
 impl Carrier for Naive {
@@ -57,8 +55,7 @@ impl Carrier for Naive {
             .bind(SystemClock.now())
             .execute(&self.pool)
             .await?;
-        let sent = self.http.post(&self.address).json(&Body::new(message_id, request)).send().await?;
-        let provider_message_id = sent.error_for_status()?.json::<Answer>().await?.message_id()?;
+        let provider_message_id = self.vendor.send(message_id, request).await?;
         sqlx::query(UPDATE)
             .bind(message_id)
             .bind(&provider_message_id)

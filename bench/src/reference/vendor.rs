@@ -1,11 +1,11 @@
-//! The vendor's wire form, as far as a reference program needs it, and the thin client of the floor.
+//! The vendor's wire form, as far as a reference program needs it, and two clients: the thin one of the floor, and reqwest.
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use switchboard_proto::dispatch::v1::SendSmsRequest;
 
 /// `POST …/messages` (CloudMsg interface document, Send).
 #[derive(Serialize)]
-pub(super) struct Body<'a> {
+struct Body<'a> {
     r#type: &'static str,
     from: &'a str,
     content: &'a str,
@@ -29,7 +29,7 @@ struct Recipient<'a> {
 
 /// The 202 of a send.
 #[derive(Deserialize)]
-pub(super) struct Answer {
+struct Answer {
     messages: Vec<Accepted>,
 }
 
@@ -40,7 +40,7 @@ struct Accepted {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(message_id: &'a str, request: &'a SendSmsRequest) -> Self {
+    fn new(message_id: &'a str, request: &'a SendSmsRequest) -> Self {
         let recipient = Recipient { to: &request.to, client_ref: message_id };
         Self { r#type: "SMS", from: &request.sender, content: &request.text, messages: [recipient] }
     }
@@ -48,20 +48,46 @@ impl<'a> Body<'a> {
 
 impl Answer {
     /// The vendor's id of the one message.
-    pub(super) fn message_id(self) -> anyhow::Result<String> {
+    fn message_id(self) -> anyhow::Result<String> {
         Ok(self.messages.into_iter().next().context("the vendor names no message")?.message_id)
     }
 }
 
 /// Where sends go.
-pub(super) fn address(vendor_url: &str) -> String {
+fn address(vendor_url: &str) -> String {
     format!("{vendor_url}/v2/services/svc-bench/messages")
+}
+
+/// Whoever brings a send to the vendor.
+pub(super) trait Client: Send + Sync + 'static {
+    /// Sends a message under an id of ours, and returns the vendor's id.
+    fn send(&self, message_id: &str, request: &SendSmsRequest) -> impl Future<Output = anyhow::Result<String>> + Send;
+}
+
+/// reqwest, as one takes it.
+pub(super) struct Usual {
+    client: reqwest::Client,
+    address: String,
+}
+
+impl Usual {
+    pub(super) fn new(vendor_url: &str) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().tcp_nodelay(true).build()?;
+        Ok(Self { client, address: address(vendor_url) })
+    }
+}
+
+impl Client for Usual {
+    async fn send(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
+        let sent = self.client.post(&self.address).json(&Body::new(message_id, request)).send().await?;
+        sent.error_for_status()?.json::<Answer>().await?.message_id()
+    }
 }
 
 /// A pool of HTTP/1.1 connections without anything around it.
 #[derive(Clone)]
 pub(super) struct Thin {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: legacy::Client<HttpConnector, Full<Bytes>>,
     address: http::Uri,
 }
 
@@ -69,11 +95,13 @@ impl Thin {
     pub(super) fn new(vendor_url: &str) -> anyhow::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { client, address: address(vendor_url).parse()? })
     }
+}
 
-    pub(super) async fn send(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
+impl Client for Thin {
+    async fn send(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
         let body = serde_json::to_vec(&Body::new(message_id, request))?;
         let request = Request::post(self.address.clone())
             .header(header::CONTENT_TYPE, "application/json")

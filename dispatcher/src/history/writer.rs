@@ -38,16 +38,8 @@ impl Queue {
         let writer =
             Writer { store: Arc::clone(store), jobs: Arc::new(Mutex::new(jobs)), stopped: lifecycle.stopped() };
         let enough = Arc::new(Notify::new());
-        let (first, second) = (writer.clone(), (writer, Arc::clone(&enough)));
-        lifecycle.spawn_attendant(name, async move {
-            first.commit_all().await;
-            Ok(())
-        });
-        lifecycle.spawn_attendant(name, async move {
-            let (writer, enough) = second;
-            writer.commit_beside(enough).await;
-            Ok(())
-        });
+        lifecycle.spawn_attendant(name, writer.clone().commit_all());
+        lifecycle.spawn_attendant(name, writer.commit_beside(Arc::clone(&enough)));
         Self { jobs: sender, enough }
     }
 
@@ -76,15 +68,16 @@ struct Writer {
 
 impl Writer {
     /// Commits whatever waits, again and again, until nobody can write any more.
-    async fn commit_all(self) {
+    async fn commit_all(self) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(LARGEST_BATCH);
         while self.take(&mut waiting).await {
             self.commit(&mut waiting).await;
         }
+        Ok(())
     }
 
     /// Commits what waits while the other one is busy: at once if that is enough to pay, and a little later if it is not.
-    async fn commit_beside(self, enough: Arc<Notify>) {
+    async fn commit_beside(self, enough: Arc<Notify>) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(LARGEST_BATCH);
         while let Some(woken) = self.stopped.run_until_cancelled(timeout(LOOK, enough.notified())).await {
             // Who holds it is about to take them.
@@ -100,6 +93,7 @@ impl Writer {
             drop(jobs);
             self.commit(&mut waiting).await;
         }
+        Ok(())
     }
 
     /// Waits until there is something; `false`: there will be nothing any more.

@@ -36,16 +36,17 @@ pub fn normalize(text: &str) -> String {
 ///
 /// The first character that CP949 cannot hold, with its position.
 pub fn cp949_len(text: &str) -> Result<usize, UnencodableCharacter> {
-    let (bytes, _, unencodable) = EUC_KR.encode(text);
-    if !unencodable {
-        return Ok(bytes.len());
-    }
-    let mut buffer = [0_u8; 4];
-    let mut fits = |character: char| !EUC_KR.encode(character.encode_utf8(&mut buffer)).2;
-    match text.chars().enumerate().find(|(_, character)| !fits(*character)) {
-        Some((index, character)) => Err(UnencodableCharacter { character, position: index + 1 }),
-        None => Ok(bytes.len()),
-    }
+    let length = |(index, character): (usize, char)| match character {
+        '\0'..='\x7f' => Ok(1),
+        // What the code page adds to EUC-KR is every syllable that EUC-KR had left out.
+        '가'..='힣' => Ok(2),
+        _ => {
+            let mut buffer = [0_u8; 4];
+            let (bytes, _, unencodable) = EUC_KR.encode(character.encode_utf8(&mut buffer));
+            if unencodable { Err(UnencodableCharacter { character, position: index + 1 }) } else { Ok(bytes.len()) }
+        }
+    };
+    text.chars().enumerate().map(length).sum()
 }
 
 #[cfg(test)]
@@ -57,6 +58,15 @@ mod tests {
         assert_eq!(cp949_len("인증번호 123456"), Ok(4 * 2 + 7));
         // In CP949 but not in plain EUC-KR.
         assert_eq!(cp949_len("뷁똠"), Ok(4));
+    }
+
+    #[test]
+    fn every_character_counts_as_the_code_page_encodes_it() {
+        for character in (0..=0xFFFF).filter_map(char::from_u32) {
+            let text = character.to_string();
+            let (bytes, _, unencodable) = EUC_KR.encode(&text);
+            assert_eq!(cp949_len(&text).ok(), (!unencodable).then_some(bytes.len()), "{character:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The floor: one writer commits whatever waits in one go, without a timer; the vendor is called over a thin pool.
+//! Writers that commit whatever waits in one go, without a timer. The floor has one of them and a thin HTTP client; the
+//! other has one for what is new and one for what was accepted, and reqwest.
 //!
 //! Alone, a write is committed at once. While a commit is under way others gather behind it and go with the next.
 
@@ -16,7 +17,7 @@ use tokio::{
 use super::{
     Places,
     service::{self, Carrier},
-    vendor::Thin,
+    vendor::{Client, Thin, Usual},
 };
 
 /// Writes that wait at most.
@@ -65,20 +66,36 @@ struct Job {
     done: oneshot::Sender<bool>,
 }
 
-struct Batched {
-    writes: mpsc::Sender<Job>,
-    vendor: Thin,
+struct Batched<C> {
+    new: mpsc::Sender<Job>,
+    accepted: mpsc::Sender<Job>,
+    vendor: C,
 }
 
-/// Serves until the process is killed.
+/// Serves until the process is killed: one writer, a thin client.
 pub(super) async fn serve(places: &Places) -> anyhow::Result<()> {
-    let (writes, jobs) = mpsc::channel(QUEUE);
-    let mut writer = JoinSet::new();
-    match places.database_url.strip_prefix("sqlite://") {
-        Some(path) => writer.spawn(commit(sqlite::Sqlite::open(path).await?, jobs)),
-        None => writer.spawn(commit(postgres::Postgres::open(&places.database_url).await?, jobs)),
+    let mut writers = JoinSet::new();
+    let writes = match places.database_url.strip_prefix("sqlite://") {
+        Some(path) => start(&mut writers, sqlite::Sqlite::open(path).await?),
+        None => start(&mut writers, postgres::Postgres::open(&places.database_url).await?),
     };
-    service::serve(Batched { writes, vendor: Thin::new(&places.vendor_url)? }).await
+    let vendor = Thin::new(&places.vendor_url)?;
+    service::serve(Batched { new: writes.clone(), accepted: writes, vendor }).await
+}
+
+/// The same with two writers and reqwest, on PostgreSQL.
+pub(super) async fn serve_usual(places: &Places) -> anyhow::Result<()> {
+    let mut writers = JoinSet::new();
+    let new = start(&mut writers, postgres::Postgres::open(&places.database_url).await?);
+    let accepted = start(&mut writers, postgres::Postgres::open(&places.database_url).await?);
+    service::serve(Batched { new, accepted, vendor: Usual::new(&places.vendor_url)? }).await
+}
+
+/// Starts a writer; where its writes go.
+fn start(writers: &mut JoinSet<()>, engine: impl Engine) -> mpsc::Sender<Job> {
+    let (writes, jobs) = mpsc::channel(QUEUE);
+    writers.spawn(commit(engine, jobs));
+    writes
 }
 
 async fn commit(mut engine: impl Engine, mut jobs: mpsc::Receiver<Job>) {
@@ -104,16 +121,15 @@ async fn commit(mut engine: impl Engine, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-impl Batched {
-    async fn write(&self, write: Write) -> anyhow::Result<()> {
-        let (done, committed) = oneshot::channel();
-        self.writes.send(Job { write, done }).await?;
-        anyhow::ensure!(committed.await?, "not committed");
-        Ok(())
-    }
+/// Waits until it is committed.
+async fn write(writes: &mpsc::Sender<Job>, write: Write) -> anyhow::Result<()> {
+    let (done, committed) = oneshot::channel();
+    writes.send(Job { write, done }).await?;
+    anyhow::ensure!(committed.await?, "not committed");
+    Ok(())
 }
 
-impl Carrier for Batched {
+impl<C: Client> Carrier for Batched<C> {
     async fn carry(&self, message_id: &str, request: &SendSmsRequest) -> anyhow::Result<String> {
         let new = New {
             message_id: message_id.to_owned(),
@@ -124,14 +140,14 @@ impl Carrier for Batched {
             body: request.text.clone(),
             time: SystemClock.now(),
         };
-        self.write(Write::New(new)).await?;
+        write(&self.new, Write::New(new)).await?;
         let provider_message_id = self.vendor.send(message_id, request).await?;
         let accepted = Accepted {
             message_id: message_id.to_owned(),
             provider_message_id: provider_message_id.clone(),
             time: SystemClock.now(),
         };
-        self.write(Write::Accepted(accepted)).await?;
+        write(&self.accepted, Write::Accepted(accepted)).await?;
         Ok(provider_message_id)
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 use super::{Batch, Engine};
 
-const TABLE: &str = "CREATE TABLE messages (
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS messages (
     message_id          TEXT PRIMARY KEY,
     organization_id     TEXT NOT NULL,
     request_id          TEXT NOT NULL,
