@@ -11,11 +11,12 @@
 use std::{borrow::Cow, collections::BTreeMap, io, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, SqlStr,
+    Connection as _, PgConnection, SqlStr,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::PgConnectOptions,
 };
 
+use super::indexes;
 use crate::store::StoreError;
 
 macro_rules! migrations {
@@ -34,7 +35,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 14] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 16] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -49,7 +50,12 @@ const MIGRATIONS: [(i64, &str, &str, Run); 14] = migrations![
     12 "0012_months" Whole,
     13 "0013_callbacks" Whole,
     14 "0014_partitions_by_their_owner" Whole,
+    15 "0015_index_by_day" Whole,
+    16 "0016_drop_index_by_recipient" Whole,
 ];
+
+/// After these an index of the partitioned table is to be made for the partitions that there are.
+const INDEXES: [i64; 1] = [15];
 
 /// "switchbd", in bytes.
 const LOCK: i64 = 0x7377_6974_6368_6264;
@@ -133,16 +139,24 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
 async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let migrator = migrator();
     for attempt in 1.. {
-        drop_unfinished_indexes(connection).await?;
-        match migrator.run_direct(None, &mut *connection, false).await {
+        match steps(&migrator, connection).await {
             Err(error) if attempt < MOST_ATTEMPTS && gave_way(&error) => {
                 tracing::info!(%error, attempt, "a migration waits for a table that is in use");
                 tokio::time::sleep(PAUSE).await;
             }
-            ended => return Ok(ended?),
+            ended => return ended,
         }
     }
     Ok(())
+}
+
+async fn steps(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), StoreError> {
+    indexes::drop_unfinished(connection).await?;
+    for version in INDEXES {
+        migrator.run_direct(Some(version), &mut *connection, false).await?;
+        indexes::spread(connection).await?;
+    }
+    Ok(migrator.run_direct(None, &mut *connection, false).await?)
 }
 
 fn migrator() -> Migrator {
@@ -159,27 +173,12 @@ fn migrator() -> Migrator {
 }
 
 /// Whether a migration did not get a lock within its `lock_timeout`.
-fn gave_way(error: &MigrateError) -> bool {
+fn gave_way(error: &StoreError) -> bool {
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     match error {
-        MigrateError::ExecuteMigration(sqlx::Error::Database(error), _) => {
-            error.code().as_deref() == Some(LOCK_NOT_AVAILABLE)
+        StoreError::Migration(MigrateError::ExecuteMigration(error, _)) | StoreError::Unavailable(error) => {
+            has_code(error, LOCK_NOT_AVAILABLE)
         }
         _ => false,
     }
-}
-
-/// A concurrent build that was interrupted leaves an index that nobody uses and that stands in the way of the next.
-async fn drop_unfinished_indexes(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let unfinished: Vec<String> = sqlx::query_scalar(
-        "SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-         WHERE i.indrelid = to_regclass('message_history') AND NOT i.indisvalid",
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    for name in unfinished {
-        let sql = AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"));
-        sqlx::raw_sql(sql).execute(&mut *connection).await?;
-    }
-    Ok(())
 }

@@ -7,7 +7,9 @@ mod census;
 mod claim;
 mod commit;
 mod connect;
+mod indexes;
 mod leader;
+mod list;
 mod listing;
 mod load;
 mod migrations;
@@ -140,7 +142,7 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Message>, StoreError> {
-        read::list(&self.readers, query).await
+        list::list(&self.readers, query).await
     }
 
     async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError> {

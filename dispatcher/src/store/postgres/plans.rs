@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Execute as _, PgConnection};
 use switchboard_providers::model::Channel;
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
-use super::{PostgresStore, census, claim, connect, presume, read, reunite, tidy, write};
+use super::{PostgresStore, census, claim, connect, list, presume, read, reunite, tidy, write};
 use crate::{message::Status, store::ListQuery};
 
 /// A database, and a connection set up as those of a pool are.
@@ -164,22 +164,22 @@ async fn every_filter_of_a_list_goes_along_an_index_in_the_order_of_the_page() {
         whole,
     ];
     for query in queries {
-        let mut sql = read::list_sql(&query);
+        let mut sql = list::list_sql(&query);
         let explain = AssertSqlSafe(format!("EXPLAIN {}", sql.sql().as_str()));
         let arguments = sql.build().take_arguments().unwrap().unwrap();
         let plan: Vec<String> =
             sqlx::query_scalar_with(explain, arguments).fetch_all(&mut database.connection).await.unwrap();
         let plan = plan.join("\n");
-        assert!(!plan.contains("Seq Scan") && !plan.contains("Sort  ("), "{query:?}:\n{plan}");
+        assert!(!plan.contains("Seq Scan") && !plan.contains(">  Sort  ("), "{query:?}:\n{plan}");
         let conditions: Vec<&str> = plan.lines().filter(|line| line.contains("Index Cond: ")).collect();
-        assert_eq!(conditions.len(), scans(&plan).count(), "{query:?}:\n{plan}");
+        let tables = scans(&plan).filter(|scan| !scan.starts_with("Function Scan on generate_series day"));
+        assert_eq!(conditions.len(), tables.count(), "{query:?}:\n{plan}");
         assert!(conditions.iter().all(|line| line.contains("organization_id = ")), "{query:?}:\n{plan}");
         if query.to.is_some() {
-            // The months that hold rows; an empty partition may be walked along any index.
             let lines: Vec<&str> = plan.lines().collect();
-            let months = lines.windows(2).filter(|pair| pair[0].contains(" on messages_2"));
-            assert!(months.clone().count() > 0, "{query:?}:\n{plan}");
-            assert!(months.map(|pair| pair[1]).all(|line| line.contains("recipient = ")), "{query:?}:\n{plan}");
+            let days = lines.windows(2).filter(|pair| pair[0].contains("_by_day on "));
+            assert!(days.clone().count() > 0, "{query:?}:\n{plan}");
+            assert!(days.map(|pair| pair[1]).all(|line| line.contains("recipient = ")), "{query:?}:\n{plan}");
         }
     }
     database.drop().await;

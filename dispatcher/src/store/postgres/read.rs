@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::{
     listing::Listed,
-    row::{complete, message as from_row, messages as from_rows},
+    row::{complete, message as from_row},
     window::Window,
 };
 use crate::{
     message::Message,
-    store::{Fingerprint, ListQuery, StoreError, stored::columns},
+    store::{Fingerprint, StoreError, stored::columns},
 };
 
 const MESSAGE: &str =
@@ -134,44 +134,4 @@ pub(super) fn fingerprint(message_id: &str, bytes: Vec<u8>) -> Result<Fingerprin
 /// A request without its message.
 pub(super) fn lost(message_id: String) -> StoreError {
     StoreError::Inconsistent { message_id, why: "its request is known, it is not".to_owned() }
-}
-
-/// A page of an organisation's messages, newest first.
-pub(super) async fn list(pool: &PgPool, query: &ListQuery) -> Result<Vec<Message>, StoreError> {
-    let rows = list_sql(query).build().fetch_all(pool).await?;
-    from_rows(&rows)
-}
-
-pub(super) fn list_sql(query: &ListQuery) -> QueryBuilder<Postgres> {
-    let mut sql = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM messages WHERE organization_id = "));
-    sql.push_bind(query.organization_id.clone());
-    if let Some(to) = &query.to {
-        sql.push(" AND recipient = ").push_bind(to.clone());
-    }
-    if let Some(provider) = &query.provider {
-        sql.push(" AND provider = ").push_bind(provider.clone());
-    }
-    if let Some(channel) = query.channel {
-        sql.push(" AND type = ").push_bind(channel.as_str());
-    }
-    if !query.statuses.is_empty() {
-        let words: Vec<&'static str> = query.statuses.iter().map(|status| status.as_str()).collect();
-        sql.push(" AND status = ANY(").push_bind(words).push(")");
-    }
-    if query.open_only {
-        sql.push(" AND status NOT IN ('DELIVERED', 'FAILED')");
-    }
-    if let Some(from) = query.created_from {
-        sql.push(" AND created_at >= ").push_bind(from);
-    }
-    if let Some(before) = query.created_before {
-        sql.push(" AND created_at < ").push_bind(before);
-    }
-    if let Some((time, id)) = &query.after {
-        sql.push(" AND (created_at, id) < (").push_bind(*time).push(", ").push_bind(id.clone()).push(")");
-        // Said once more alone: a comparison of pairs does not tell which partitions are out of the question.
-        sql.push(" AND created_at <= ").push_bind(*time);
-    }
-    sql.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(i64::from(query.limit));
-    sql
 }

@@ -104,6 +104,7 @@ conformance! {
         filters_combine
         pages_stay_in_step_while_messages_are_recorded
         messages_of_one_instant_are_paged_without_loss
+        the_messages_of_a_recipient_are_paged_over_days_and_years
     }
     due {
         every_open_message_has_a_time_at_which_it_is_looked_after

@@ -114,3 +114,34 @@ pub async fn messages_of_one_instant_are_paged_without_loss(engine: impl Engine)
     let expected: Vec<_> = (0..20).rev().map(|n| format!("m{n:02}")).collect();
     assert_eq!(seen, expected);
 }
+
+pub async fn the_messages_of_a_recipient_are_paged_over_days_and_years(engine: impl Engine) {
+    const DAY: i64 = 86_400;
+    let store = engine.open().await;
+    // At the ends of days, several in an instant, with days and more than a year between them.
+    let times =
+        [0, DAY - 1, DAY, DAY, DAY, DAY + 1, 3 * DAY - 1, 3 * DAY, 40 * DAY, 400 * DAY, 400 * DAY, 401 * DAY - 1];
+    let own = (100..).zip(times).map(|(number, time)| made_at(&format!("own-{number}"), time));
+    let others = (100..)
+        .zip(times)
+        .map(|(number, time)| Message { to: "+821099998888".to_owned(), ..made_at(&format!("other-{number}"), time) });
+    store.commit(own.chain(others).map(record).collect()).await.unwrap();
+    let mut query = ListQuery { to: Some(message("any").to), limit: 2, ..of_acme() };
+    let mut seen = Vec::new();
+    while let [.., last] = &store.list(&query).await.unwrap()[..] {
+        seen.extend(ids(&*store, &query).await);
+        query.after = Some((last.create_time, last.id.clone()));
+    }
+    let expected: Vec<_> = (0..times.len()).rev().map(|number| format!("own-{}", number + 100)).collect();
+    assert_eq!(seen, expected);
+    let middle = ListQuery {
+        created_from: Some(at(DAY)),
+        created_before: Some(at(3 * DAY)),
+        after: None,
+        limit: 100,
+        ..query.clone()
+    };
+    assert_eq!(ids(&*store, &middle).await, ["own-106", "own-105", "own-104", "own-103", "own-102"]);
+    let nobody = ListQuery { to: Some("+821000000000".to_owned()), after: None, ..query };
+    assert!(ids(&*store, &nobody).await.is_empty());
+}

@@ -41,16 +41,21 @@ async fn legacy(rows: u32) -> Postgres {
 
 /// Writes and reads as the system before this one does until told to stop: how many rows, and the longest wait for one.
 async fn old_system(pool: PgPool, stop: CancellationToken) -> (u32, Duration) {
+    write_and_read(pool, WRITE, "SELECT body FROM message_history WHERE id = $1", stop).await
+}
+
+async fn write_and_read(
+    pool: PgPool,
+    write: &'static str,
+    read: &'static str,
+    stop: CancellationToken,
+) -> (u32, Duration) {
     let (mut written, mut longest) = (0, Duration::ZERO);
     while !stop.is_cancelled() {
         let began = Instant::now();
         let id = format!("live-{written}");
-        sqlx::query(WRITE).bind(&id).bind(SystemClock.now()).execute(&pool).await.unwrap();
-        let read: String = sqlx::query_scalar("SELECT body FROM message_history WHERE id = $1")
-            .bind(&id)
-            .fetch_one(&pool)
-            .await
-            .unwrap();
+        sqlx::query(write).bind(&id).bind(SystemClock.now()).execute(&pool).await.unwrap();
+        let read: String = sqlx::query_scalar(read).bind(&id).fetch_one(&pool).await.unwrap();
         assert_eq!(read, "옛 글");
         longest = longest.max(began.elapsed());
         written += 1;
@@ -119,6 +124,44 @@ async fn an_interrupted_build_of_an_index_is_taken_up_again() {
             .await
             .unwrap();
     assert_eq!(columns, 3);
+}
+
+/// What the migrations before the index by day leave, with a build of it for one partition that was interrupted.
+const BEFORE_THE_INDEX_BY_DAY: &str = "DROP INDEX messages_by_day; \
+    CREATE INDEX messages_by_recipient ON messages (organization_id, recipient, created_at DESC, id DESC); \
+    CREATE INDEX messages_default_messages_by_day ON messages_default (id); \
+    UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'messages_default_messages_by_day'::regclass; \
+    DELETE FROM _sqlx_migrations WHERE version >= 15";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_partition_gets_a_new_index_while_it_is_in_use() {
+    let engine = Postgres::create().await;
+    drop(engine.open().await);
+    engine.run(BEFORE_THE_INDEX_BY_DAY).await;
+    let stop = CancellationToken::new();
+    let (url, pool) = (engine.url(), engine.raw().await);
+    let migrating = async {
+        let (first, second) = tokio::join!(PostgresStore::migrate(&url), PostgresStore::migrate(&url));
+        stop.cancel();
+        first.unwrap();
+        second.unwrap();
+    };
+    let write = "INSERT INTO messages (id, organization_id, type, recipient, sender, body, status, created_at) \
+        VALUES ($1, 'acme', 'SMS', '+821012345678', '15881234', '옛 글', 'SENT', $2)";
+    let serving = write_and_read(pool, write, "SELECT body FROM messages WHERE id = $1", stop.clone());
+    let ((written, longest), ()) = tokio::join!(serving, migrating);
+    assert!(written > 0 && longest < Duration::from_secs(3), "{written} rows, the longest wait {longest:?}");
+    let indexed = "pg_inherits WHERE inhparent = 'messages_by_day'::regclass";
+    assert_eq!(engine.rows(indexed).await, engine.rows("history_partitions('messages')").await);
+    assert_eq!(engine.rows("pg_index WHERE NOT indisvalid").await, 0);
+    assert_eq!(engine.rows("pg_class WHERE relname LIKE '%by_recipient%'").await, 0);
+    // Months that are made later have it from the beginning.
+    engine.run("SELECT history_make_room('messages', now() + interval '9 months')").await;
+    assert_eq!(engine.rows(indexed).await, engine.rows("history_partitions('messages')").await);
+    let to = Some("+821012345678".to_owned());
+    let query = ListQuery { organization_id: "acme".to_owned(), to, limit: 10_000, ..ListQuery::default() };
+    let listed = engine.store().await.list(&query).await.unwrap();
+    assert_eq!(listed.len(), usize::try_from(written).unwrap());
 }
 
 #[tokio::test]
