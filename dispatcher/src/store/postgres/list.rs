@@ -8,9 +8,13 @@ use crate::{
     store::{ListQuery, StoreError, stored::columns},
 };
 
-/// The beginning of the day that a message was made on, and when it was made: as the index by day has them.
-const DAY: &str = "date_bin('1 day', created_at, '2000-01-01 00:00+00')";
+/// When a message was made, as the index by day has it.
 const TIME: &str = "date_bin('1 microsecond', created_at, '2000-01-01 00:00+00')";
+
+/// The beginning of a time's day, as that index has it.
+fn day(time: &str) -> String {
+    format!("date_bin('1 day', {time}, '2000-01-01 00:00+00')")
+}
 
 /// Reads a page.
 pub(super) async fn list(pool: &PgPool, query: &ListQuery) -> Result<Vec<Message>, StoreError> {
@@ -38,16 +42,17 @@ fn of_organization(query: &ListQuery) -> QueryBuilder<Postgres> {
 /// no further than the page is long.
 fn of_recipient(query: &ListQuery, to: &str) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new("SELECT found.* FROM generate_series(");
-    for (extreme, then) in [("max", ", "), ("min", ", interval '-1 day') AS day CROSS JOIN LATERAL (")] {
-        sql.push(format!("(SELECT date_bin('1 day', {extreme}(created_at), '2000-01-01 00:00+00') FROM messages"));
+    for extreme in ["max", "min"] {
+        sql.push(format!("(SELECT {} FROM messages", day(&format!("{extreme}(created_at)"))));
         organization(&mut sql, query);
-        sql.push(")").push(then);
+        sql.push("), ");
     }
-    sql.push(concat!("SELECT ", columns!(), " FROM messages"));
+    sql.push(concat!("interval '-1 day') AS day CROSS JOIN LATERAL (SELECT ", columns!(), " FROM messages"));
     organization(&mut sql, query);
     // Said once more as a span of time, which tells the partition.
     sql.push(format!(
-        " AND {DAY} = day AND created_at >= day AND created_at < day + interval '1 day' AND recipient = "
+        " AND {} = day AND created_at >= day AND created_at < day + interval '1 day' AND recipient = ",
+        day("created_at")
     ));
     sql.push_bind(to.to_owned());
     if let Some((time, _)) = &query.after {
