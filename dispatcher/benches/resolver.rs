@@ -121,12 +121,11 @@ async fn among(count: usize, senders: usize) -> anyhow::Result<f64> {
     while resolver.resolve(&id(count - 1)).await.is_err() {
         sleep(Duration::from_millis(10)).await;
     }
-    let (mut took, mut ids) = (Duration::ZERO, vec![String::new(); ROUND]);
+    let mut took = Duration::ZERO;
     for first in (0..LOOK_UPS).step_by(ROUND) {
-        for (number, id) in (first..).zip(&mut ids) {
-            // Those that send lie anywhere among the others.
-            self::id(number * STRIDE % senders * (count / senders)).clone_into(id);
-        }
+        // Those that send lie anywhere among the others.
+        let number = |look_up: usize| look_up * STRIDE % senders * (count / senders);
+        let ids: Vec<String> = (first..first + ROUND).map(|look_up| id(number(look_up))).collect();
         let begun = Instant::now();
         for id in &ids {
             black_box(resolver.resolve(id).await?);

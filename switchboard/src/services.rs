@@ -14,7 +14,10 @@ use switchboard_runtime::{
 };
 use switchboard_vendor_sim::VendorSim;
 
-use crate::{output, settings::Settings};
+use crate::{
+    output,
+    settings::{Flags, Settings},
+};
 
 /// A service that can run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +63,13 @@ pub async fn start(service: Service, settings: &Settings, lifecycle: &Lifecycle)
 ///
 /// # Errors
 /// Why it could not start, or what has failed.
-pub async fn run(service: Service, settings: &Settings) -> anyhow::Result<()> {
+pub async fn run(service: Service, flags: &Flags) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
-    prepare(settings)?;
+    let settings = Settings::load(flags, &[])?;
+    prepare(&settings)?;
     let lifecycle = Lifecycle::new();
-    trace(settings, service.name(), &lifecycle)?;
-    until_signal(signals, &lifecycle, start(service, settings, &lifecycle)).await.map(|_| ())
+    trace(&settings, service.name(), &lifecycle)?;
+    until_signal(signals, &lifecycle, start(service, &settings, &lifecycle)).await.map(|_| ())
 }
 
 /// Starts something and runs until a signal, or until it fails; returns what was started, for what must end last. A
@@ -110,11 +114,12 @@ pub(crate) fn trace(settings: &Settings, name: &'static str, lifecycle: &Lifecyc
 ///
 /// # Errors
 /// When an address is taken.
-pub async fn run_vendors(settings: &Settings, webhooks: Option<&str>) -> anyhow::Result<()> {
+pub async fn run_vendors(flags: &Flags, webhooks: Option<&str>) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
-    prepare(settings)?;
+    let settings = Settings::load(flags, &[])?;
+    prepare(&settings)?;
     let lifecycle = Lifecycle::new();
-    let started = until_signal(signals, &lifecycle, begin_vendors(settings, webhooks)).await?;
+    let started = until_signal(signals, &lifecycle, begin_vendors(&settings, webhooks)).await?;
     if let Some(vendors) = started {
         vendors.shutdown().await;
     }

@@ -19,16 +19,15 @@ impl Cli {
     /// Why it failed, in words for whoever typed it.
     pub async fn run(self) -> anyhow::Result<()> {
         let flags = self.flags;
-        let alone = || Settings::load(&flags, &[]);
         // What these say is their answer; the log is for whoever asks for it.
         let quiet = || Settings::load(&flags, &[("log.filter", "warn")]);
         match self.command.unwrap_or(Command::Up) {
             Command::Up => up::run(&flags).await,
             Command::Demo => demo::run(&flags).await,
-            Command::ConfigService => services::run(Service::Configuration, &alone()?).await,
-            Command::Dispatcher => services::run(Service::Dispatcher, &alone()?).await,
-            Command::WebhookGateway => services::run(Service::Gateway, &alone()?).await,
-            Command::VendorSim(args) => services::run_vendors(&alone()?, args.webhooks.as_deref()).await,
+            Command::ConfigService => services::run(Service::Configuration, &flags).await,
+            Command::Dispatcher => services::run(Service::Dispatcher, &flags).await,
+            Command::WebhookGateway => services::run(Service::Gateway, &flags).await,
+            Command::VendorSim(args) => services::run_vendors(&flags, args.webhooks.as_deref()).await,
             Command::Migrate { database } => commands::migrate::run(&quiet()?, database).await,
             Command::Health(health) => health.run(&quiet()?).await,
             Command::Keys(group) => match group.action {

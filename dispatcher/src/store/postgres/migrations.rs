@@ -1,8 +1,8 @@
 //! The schema's history. Forward only: a file that has been applied anywhere never changes again (its checksum is kept).
 //!
 //! It is brought up to date by whoever may do so: `switchboard migrate`, or a service that finds it too old. A service
-//! whose role may not change it only looks, and says what must be done. Migrations of a later version are no hindrance: a schema is expanded before the services are replaced,
-//! and contracted when none that needs the old is left.
+//! whose role may not change it only looks, and says what must be done. Migrations of a later version are no hindrance: a
+//! schema is expanded before the services are replaced, and contracted when none that needs the old is left.
 //!
 //! Several may migrate at once, so one holds a lock while it does. It is asked for again and again instead of waited for:
 //! a session that waits has a snapshot open, and an index that is built concurrently waits for every older snapshot to

@@ -81,7 +81,7 @@ impl Node {
     }
 
     /// Waits until it hears when it is told to end: before, the signal ends it where it stands.
-    pub(crate) async fn listens_to_signals(&self) {
+    async fn listens_to_signals(&self) {
         let pid = self.child.as_ref().unwrap().id();
         eventually(&format!("{} listens to SIGTERM", self.name), async || signal::handles_term(pid).then_some(()))
             .await;
