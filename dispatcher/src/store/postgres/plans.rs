@@ -68,7 +68,7 @@ impl Database {
 }
 
 /// Statements that find messages by their ids alone.
-const BY_ID: [&str; 6] = ["locked", "unlocked", "presumed", "update", "due", "put off"];
+const BY_ID: [&str; 7] = ["locked", "unlocked", "presumed", "presumed, with repetitions", "update", "due", "put off"];
 
 /// The lines of a plan that say how a table is reached.
 fn scans(plan: &str) -> impl Iterator<Item = &str> {
@@ -82,6 +82,7 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
         ("locked", read::LOCKED),
         ("unlocked", read::UNLOCKED),
         ("presumed", presume::PRESUME),
+        ("presumed, with repetitions", presume::PRESUME_REPEATED),
         ("update", write::UPDATE),
         ("list", write::LIST),
         ("due", claim::DUE),

@@ -4,12 +4,13 @@ use std::{collections::HashSet, io, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use super::{
     commit::may_pass,
     listing::Moved,
     load::{Places, stored_key},
-    standing::Standing,
+    standing::{Kept, Standing},
     write::{accepted_at, column, provider_message_id, timeline},
 };
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 
 /// How long it may take: a server that has fallen silent is told from a slow one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long repeated requests are expected after one was seen.
+const REPEATS: Duration = Duration::from_secs(10);
 
 /// Request ids first and messages after, as in every transaction: whoever needs the other's order waits, never crosswise.
 /// A subquery that is not at the top of a condition is hashed once, however many rows ask it. Arrays are taken apart in
@@ -26,11 +29,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// A message that gets its first name has no other of that name, and one that has not moved since it was read has none of
 /// the events that were new to it then: names and keys are written without asking once more.
-pub(super) const PRESUME: &str = "WITH claimed AS (\
+macro_rules! statement {
+    ($unless_taken:literal, $of_claimed:literal) => {
+        concat!(
+            "WITH claimed AS (\
         INSERT INTO request_ids (organization_id, request_id, message_id, created_at, fingerprint) \
         SELECT * FROM (SELECT unnest($2::text[]), unnest($13::text[]) AS request, unnest($1::text[]), \
         unnest($7::timestamptz[]), unnest($18::bytea[])) AS new \
-        WHERE request <> '' ON CONFLICT DO NOTHING RETURNING message_id), \
+        WHERE request <> ''",
+            $unless_taken,
+            " RETURNING message_id), \
     inserted AS (\
         INSERT INTO messages (id, organization_id, type, recipient, sender, body, created_at, provider, provider_account, \
         account_organization_id, config_revision, provider_config_version, request_id, labels, content, events, due_at, \
@@ -40,8 +48,9 @@ pub(super) const PRESUME: &str = "WITH claimed AS (\
         unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]), \
         unnest($13::text[]) AS request, unnest($14::text[]), unnest($15::text[]), unnest($16::text[]), \
         unnest($17::timestamptz[]) AS due) AS new \
-        WHERE request = '' OR message IN (SELECT message_id FROM claimed) \
-        RETURNING listed_at, id, created_at), \
+        ",
+            $of_claimed,
+            " RETURNING listed_at, id, created_at), \
     opened AS (INSERT INTO open_messages (listed_at, message_id, created_at) SELECT * FROM inserted), \
     changed AS (\
         UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, failure = new.failure, \
@@ -73,21 +82,30 @@ pub(super) const PRESUME: &str = "WITH claimed AS (\
         SELECT * FROM unnest($34::timestamptz[], $33::text[], $35::timestamptz[]) AS new (listed, message) \
         WHERE listed IS NOT NULL AND (message IN (SELECT id FROM changed)) IS TRUE) \
     SELECT CASE WHEN (SELECT count(*) FROM inserted) < cardinality($1) THEN ARRAY(SELECT id FROM inserted) END, \
-    CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END";
+    CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END"
+        )
+    };
+}
+
+/// With request ids that nobody has used. One that is taken fails it as a whole.
+pub(super) const PRESUME: &str = statement!("", "WHERE (SELECT count(*) FROM claimed) >= 0");
+
+/// With request ids of which some may be taken: what asks with these is left alone. Asking twice, before the entry and in
+/// the index, costs a tenth more.
+pub(super) const PRESUME_REPEATED: &str =
+    statement!(" ON CONFLICT DO NOTHING", "WHERE request = '' OR message IN (SELECT message_id FROM claimed)");
 
 /// Writes it; the ids of what is to go the long way.
 pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
     let written = match standing.take().await {
-        Ok(mut kept) => {
-            match tokio::time::timeout(PATIENCE, write(&mut kept.connection, presumed, &Read::default())).await {
-                Ok(Ok(refused)) => {
-                    standing.keep(kept);
-                    return Ok(refused);
-                }
-                Ok(Err(error)) => error,
-                Err(_) => return Err(silent()),
+        Ok(mut kept) => match tokio::time::timeout(PATIENCE, attempt(&mut kept, presumed)).await {
+            Ok(Ok(refused)) => {
+                standing.keep(kept);
+                return Ok(refused);
             }
-        }
+            Ok(Err(error)) => error,
+            Err(_) => return Err(silent()),
+        },
         Err(error) => error.into(),
     };
     if goes_the_long_way(&written) {
@@ -95,6 +113,25 @@ pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<
         return Ok(ids(presumed));
     }
     Err(written)
+}
+
+/// As if all request ids were new; if one is not, once more without that. Callers that repeat themselves do so again: for
+/// a while this connection expects it.
+async fn attempt(kept: &mut Kept, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
+    let (connection, read) = (&mut kept.connection, Read::default());
+    if kept.repeats_until.is_none_or(|until| until <= Instant::now()) {
+        match write(connection, PRESUME, presumed, &read).await {
+            Err(error) if is_repetition(&error) => kept.repeats_until = Some(Instant::now() + REPEATS),
+            written => return written,
+        }
+    }
+    write(connection, PRESUME_REPEATED, presumed, &read).await
+}
+
+/// Whether somebody has asked with one of the request ids before.
+fn is_repetition(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(sqlx::Error::Database(error))
+        if error.is_unique_violation() && error.constraint() == Some("request_ids_pkey"))
 }
 
 /// Whether the long way may find out more: a row that was presumed to be new is there, or the connection broke and nobody
@@ -125,9 +162,10 @@ pub(super) struct Read {
     pub(super) event_keys: Vec<(String, String, DateTime<Utc>)>,
 }
 
-/// Writes it on a connection.
+/// Writes it on a connection, by one of the two statements.
 pub(super) async fn write(
     connection: &mut PgConnection,
+    statement: &'static str,
     presumed: &Presumed,
     read: &Read,
 ) -> Result<Vec<String>, StoreError> {
@@ -139,7 +177,7 @@ pub(super) async fn write(
     let (events, events_before): (Vec<String>, Vec<i32>) =
         presumed.settled.iter().map(|update| timeline(&update.message.events, update.before.events)).unzip();
     let elsewhere: Vec<&Moved> = moved.iter().filter(|row| row.from != row.to).collect();
-    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = sqlx::query_as(PRESUME)
+    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = sqlx::query_as(statement)
         .bind(column(new, |m| m.id.as_str()))
         .bind(column(new, |m| m.organization_id.as_str()))
         .bind(column(new, |m| m.channel.as_str()))

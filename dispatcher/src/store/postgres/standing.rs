@@ -18,6 +18,8 @@ pub(super) struct Standing {
 pub(super) struct Kept {
     pub(super) connection: PgConnection,
     until: Instant,
+    /// Until when what is written is expected to hold request ids that are taken.
+    pub(super) repeats_until: Option<Instant>,
 }
 
 impl Standing {
@@ -43,7 +45,7 @@ impl Standing {
     async fn connect(&self) -> Result<Kept, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         configure(&mut connection, PLANNED_ONCE).await?;
-        Ok(Kept { connection, until: Instant::now() + WRITER_LIFETIME })
+        Ok(Kept { connection, until: Instant::now() + WRITER_LIFETIME, repeats_until: None })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Kept>> {

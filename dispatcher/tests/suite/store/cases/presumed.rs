@@ -106,6 +106,11 @@ pub async fn what_does_not_hold_is_left_alone_and_the_rest_is_written(engine: im
     }
     let (request, _) = store.by_request_id("acme", "taken").await.unwrap().unwrap();
     assert_eq!(request.id, "first");
+    // Nor is a repetition that follows on one.
+    let records = vec![new(request("more", "more")), new(request("third", "taken"))];
+    assert_eq!(presume(&*store, records, vec![]).await, ["third"]);
+    assert_eq!(stored(&*store, "more").await.request_id, "more");
+    assert_eq!(engine.rows("request_ids").await, 3);
     // The long way takes what was left.
     commit(&*store, accepted("early", "v-early", 41)).await;
     assert_eq!(stored(&*store, "early").await.state.status(), Status::Delivered);
