@@ -4,13 +4,20 @@
 //! somebody else. The one repetition that hyper does by itself is of a request that a closed pooled connection never
 //! took, which no vendor can have seen. Overall timeouts belong to the layers around a provider.
 
+mod pool;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use reqwest::{Client, Method, RequestBuilder, Url, redirect};
+use http::{
+    HeaderMap, Request, StatusCode,
+    header::{ACCEPT, HeaderValue, RETRY_AFTER, USER_AGENT},
+};
+use http_body_util::BodyExt as _;
+use reqwest::{Body, Client, Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
+use self::pool::Pool;
 use crate::{
     model::{Failure, FailureCode, Fault, LookUpError, Refusal, SendOutcome},
     registry::VendorSettings,
@@ -20,8 +27,8 @@ use crate::{
 pub(crate) const MAX_ANSWER: usize = 1024 * 1024;
 /// Longest wait that a vendor can ask for; more is taken as this.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// Idle connections are closed early, before the vendor does it under a request.
-const IDLE: Duration = Duration::from_secs(20);
+/// Who we say we are.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 
 /// Why a vendor's client could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +38,9 @@ pub(crate) struct ClientError(String);
 /// One vendor's connections and address.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
-    client: Client,
+    /// Writes requests, and carries none.
+    writer: Client,
+    pool: Pool,
     base: Url,
 }
 
@@ -61,23 +70,12 @@ impl Http {
     pub(crate) fn new(settings: &VendorSettings) -> Result<Self, ClientError> {
         let base = Url::parse(&settings.base_url)
             .map_err(|error| ClientError(format!("{:?} is not an address: {error}", settings.base_url)))?;
+        let pool = Pool::new(&base, settings.connect_timeout)?;
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
-            .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(IDLE)
-            .tcp_nodelay(true);
-        if base.scheme() == "http" {
-            // Without TLS no root certificates are needed, so a machine that has none will do.
-            client = client.tls_certs_only([]);
-        }
-        let client = client.build().map_err(|error| ClientError(root_cause(error)))?;
-        Ok(Self { client, base })
+        let writer = Client::builder().no_proxy().tls_certs_only([]).build();
+        let writer = writer.map_err(|error| ClientError(error.to_string()))?;
+        Ok(Self { writer, pool, base })
     }
 
     /// The address of a path below the vendor's base address; each segment is encoded.
@@ -91,22 +89,27 @@ impl Http {
 
     /// Begins a request.
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.client.request(method, url)
+        self.writer.request(method, url)
     }
 
     /// Makes a call at the time `at`.
     pub(crate) async fn call(&self, request: RequestBuilder, at: DateTime<Utc>) -> Result<Answer, Lost> {
-        let mut response = request.send().await.map_err(Lost::from)?;
+        let mut request = request.build().and_then(Request::<Body>::try_from).map_err(Lost::unwritable)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
+        request.headers_mut().insert(USER_AGENT, AGENT);
+        let response = self.pool.call(request).await?;
         let status = response.status();
         let retry_after = retry_after(response.headers(), at);
+        let mut chunks = response.into_body();
         let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(Answer { status, retry_after, body: Some(body) }),
-                Ok(Some(_)) | Err(_) => return Ok(Answer { status, retry_after, body: None }),
+        while let Some(frame) = chunks.frame().await {
+            // What is no data are trailers, which say nothing.
+            match frame.map(|frame| frame.into_data().unwrap_or_default()) {
+                Ok(chunk) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
+                _ => return Ok(Answer { status, retry_after, body: None }),
             }
         }
+        Ok(Answer { status, retry_after, body: Some(body) })
     }
 }
 
@@ -122,35 +125,14 @@ impl Answer {
     }
 }
 
-impl From<reqwest::Error> for Lost {
-    fn from(error: reqwest::Error) -> Self {
-        let (connect, builder, timeout) = (error.is_connect(), error.is_builder(), error.is_timeout());
-        let cause = root_cause(error);
-        let failure = |code, detail: String| Failure::new(code, "", detail, true);
-        match (connect, builder, timeout) {
-            (true, ..) => Self::NotSent(failure(
-                FailureCode::ProviderUnavailable,
-                format!("no connection to the vendor could be made: {cause}"),
-            )),
-            (_, true, _) => Self::Unwritable(Failure::new(
-                FailureCode::Unknown,
-                "",
-                format!("the request to the vendor could not be written: {cause}"),
-                false,
-            )),
-            (_, _, true) => Self::Unanswered(failure(
-                FailureCode::ProviderTimeout,
-                format!("the vendor did not answer in time: {cause}"),
-            )),
-            _ => Self::Unanswered(failure(
-                FailureCode::ProviderUnavailable,
-                format!("the connection to the vendor broke before its answer: {cause}"),
-            )),
-        }
-    }
-}
-
 impl Lost {
+    /// Without the address, whose query holds our reference.
+    fn unwritable(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let why = format!("the request to the vendor could not be written: {}", root_cause(&error));
+        Self::Unwritable(Failure::new(FailureCode::Unknown, "", why, false))
+    }
+
     /// Why, for calls that change nothing and may be repeated at will.
     pub(crate) fn into_failure(self) -> Failure {
         match self {
@@ -179,14 +161,13 @@ impl From<Lost> for SendOutcome {
     }
 }
 
-/// The innermost cause, which says what happened. Without the address, whose query holds our reference.
-fn root_cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
+/// The innermost cause, which says what happened.
+fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    cause
 }
 
 /// `Retry-After` in either of its forms (RFC 9110, 10.2.3), counted from `at`. A date that is past means now.
@@ -208,7 +189,7 @@ mod tests {
     use super::*;
 
     fn wait(value: &'static str) -> Option<Duration> {
-        let headers = HeaderMap::from_iter([(RETRY_AFTER, http::HeaderValue::from_static(value))]);
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
         retry_after(&headers, Utc.with_ymd_and_hms(2023, 11, 14, 22, 13, 20).unwrap())
     }
 
