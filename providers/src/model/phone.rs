@@ -124,8 +124,8 @@ impl Sender {
             None if plus => return Err(PhoneNumberError::Foreign),
             None => (digits.strip_prefix("010"), digits.as_str()),
         };
-        if rest_of_mobile.is_some_and(|rest| rest.len() != 8) {
-            return Err(PhoneNumberError::Invalid);
+        if let Some(rest) = rest_of_mobile {
+            return mobile(rest).map(Self::Number).ok_or(PhoneNumberError::Invalid);
         }
         if is_representative(short) {
             return Ok(Self::Representative(short.to_owned()));
@@ -180,6 +180,15 @@ impl Sender {
             Self::Representative(digits) => format!("+82{digits}"),
         }
     }
+}
+
+/// A mobile number, from what follows its 010. There is nothing to read in it any more, so the numbering plan is only asked
+/// whether it has such a number: nearly every recipient is one.
+fn mobile(rest: &str) -> Option<PhoneNumber> {
+    let significant = format!("10{rest}");
+    let national_number = significant.parse().ok().filter(|_| rest.len() == 8)?;
+    let number = rlibphonenumber::PhoneNumber { country_code: 82, national_number, ..Default::default() };
+    number.is_valid_for_region(Region::KR).then(|| PhoneNumber::from_significant(&significant))
 }
 
 /// 15xx, 16xx and 18xx with four more digits (Korean numbering plan, nationwide representative numbers).
@@ -249,6 +258,25 @@ mod tests {
             let national = planned.format_as(PhoneNumberFormat::National).replace('-', "");
             assert_eq!(number.national_digits(), national, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_mobile_number_is_what_the_numbering_plan_reads_in_it() {
+        let (mut valid, mut invalid) = (0, 0);
+        for prefix in 0..10_000 {
+            let typed = format!("010{prefix:04}6789");
+            let planned = PHONE_NUMBER_UTIL.parse(&typed, Some(Region::KR)).unwrap();
+            let planned = planned.is_valid_for_region(Region::KR).then(|| planned.national_number.to_string());
+            match (PhoneNumber::parse(&typed), planned) {
+                (Ok(number), Some(planned)) => {
+                    assert_eq!(number.national_digits(), format!("0{planned}"));
+                    valid += 1;
+                }
+                (Err(PhoneNumberError::Invalid), None) => invalid += 1,
+                (read, planned) => panic!("{typed}: {read:?}, {planned:?}"),
+            }
+        }
+        assert!(valid > 1_000 && invalid > 0, "{valid} and {invalid}");
     }
 
     #[test]
