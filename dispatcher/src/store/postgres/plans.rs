@@ -68,7 +68,17 @@ impl Database {
 }
 
 /// Statements that find messages by their ids alone.
-const BY_ID: [&str; 7] = ["locked", "unlocked", "presumed", "presumed, with repetitions", "update", "due", "put off"];
+const BY_ID: [&str; 9] = [
+    "locked",
+    "unlocked",
+    "presumed",
+    "presumed, moving",
+    "presumed, repeated",
+    "presumed, repeated, moving",
+    "update",
+    "due",
+    "put off",
+];
 
 /// The lines of a plan that say how a table is reached.
 fn scans(plan: &str) -> impl Iterator<Item = &str> {
@@ -81,8 +91,10 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
     let statements = [
         ("locked", read::LOCKED),
         ("unlocked", read::UNLOCKED),
-        ("presumed", presume::PRESUME),
-        ("presumed, with repetitions", presume::PRESUME_REPEATED),
+        ("presumed", presume::statement(false, false)),
+        ("presumed, moving", presume::statement(false, true)),
+        ("presumed, repeated", presume::statement(true, false)),
+        ("presumed, repeated, moving", presume::statement(true, true)),
         ("update", write::UPDATE),
         ("list", write::LIST),
         ("due", claim::DUE),

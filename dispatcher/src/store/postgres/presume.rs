@@ -30,70 +30,107 @@ const REPEATS: Duration = Duration::from_secs(10);
 /// A message that gets its first name has no other of that name, and one that has not moved since it was read has none of
 /// the events that were new to it then: names and keys are written without asking once more.
 macro_rules! statement {
-    ($unless_taken:literal, $of_claimed:literal) => {
+    (
+        taken: $unless_taken:literal, $of_claimed:literal;
+        moved: $set:literal, $columns:literal, $stands:literal, $first_name:literal, $moved:literal
+    ) => {
         concat!(
             "WITH claimed AS (\
-        INSERT INTO request_ids (organization_id, request_id, message_id, created_at, fingerprint) \
-        SELECT * FROM (SELECT unnest($2::text[]), unnest($13::text[]) AS request, unnest($1::text[]), \
-        unnest($7::timestamptz[]), unnest($18::bytea[])) AS new \
-        WHERE request <> ''",
+                INSERT INTO request_ids (organization_id, request_id, message_id, created_at, fingerprint) \
+                SELECT * FROM (SELECT unnest($2::text[]), unnest($13::text[]) AS request, unnest($1::text[]), \
+                unnest($7::timestamptz[]), unnest($18::bytea[])) AS new \
+                WHERE request <> ''",
             $unless_taken,
             " RETURNING message_id), \
-    inserted AS (\
-        INSERT INTO messages (id, organization_id, type, recipient, sender, body, created_at, provider, provider_account, \
-        account_organization_id, config_revision, provider_config_version, request_id, labels, content, events, due_at, \
-        listed_at, status) \
-        SELECT *, due, 'REQUESTED' FROM (SELECT unnest($1::text[]) AS message, unnest($2::text[]), unnest($3::text[]), \
-        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::timestamptz[]), unnest($8::text[]), \
-        unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]), \
-        unnest($13::text[]) AS request, unnest($14::text[]), unnest($15::text[]), unnest($16::text[]), \
-        unnest($17::timestamptz[]) AS due) AS new \
-        ",
+            inserted AS (\
+                INSERT INTO messages (id, organization_id, type, recipient, sender, body, created_at, provider, \
+                provider_account, account_organization_id, config_revision, provider_config_version, request_id, labels, \
+                content, events, due_at, listed_at, status) \
+                SELECT *, due, 'REQUESTED' FROM (SELECT unnest($1::text[]) AS message, unnest($2::text[]), \
+                unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::timestamptz[]), \
+                unnest($8::text[]), unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]), \
+                unnest($13::text[]) AS request, unnest($14::text[]), unnest($15::text[]), unnest($16::text[]), \
+                unnest($17::timestamptz[]) AS due) AS new WHERE ",
             $of_claimed,
             " RETURNING listed_at, id, created_at), \
-    opened AS (INSERT INTO open_messages (listed_at, message_id, created_at) SELECT * FROM inserted), \
-    changed AS (\
-        UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, failure = new.failure, \
-        accepted_at = accepted, result_at = result, due_at = due, listed_at = listed, checks = 0 \
-        FROM (SELECT unnest($19::text[]) AS message, unnest($20::timestamptz[]) AS created, unnest($21::text[]) AS status, \
-        unnest($22::text[]) AS name, unnest($23::text[]) AS events, unnest($24::text[]) AS failure, \
-        unnest($25::timestamptz[]) AS accepted, unnest($26::timestamptz[]) AS result, unnest($27::timestamptz[]) AS due, \
-        unnest($28::timestamptz[]) AS listed, unnest($29::timestamptz[]) AS due_before, \
-        unnest($30::integer[]) AS events_before, unnest($31::text[]) AS first_name, \
-        unnest($36::timestamptz[]) AS listed_before) AS new \
-        WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND created_at = created \
-        AND due_at IS NOT DISTINCT FROM due_before AND listed_at IS NOT DISTINCT FROM listed_before \
-        AND octet_length(messages.events) = events_before \
-        AND (NOT EXISTS (SELECT FROM parked_updates) \
-        OR NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name)) \
-        RETURNING id, provider, created_at, first_name), \
-    named AS (\
-        INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
-        SELECT first_name, provider, id, created_at FROM changed WHERE first_name <> ''), \
-    keyed AS (\
-        INSERT INTO event_keys (event_key, message_id, recorded_at) \
-        SELECT * FROM (SELECT unnest($37::bytea[]), unnest($38::text[]) AS message, unnest($39::timestamptz[])) AS new \
-        WHERE (message IN (SELECT id FROM changed)) IS TRUE), \
-    gone AS (\
-        DELETE FROM open_messages USING unnest($32::timestamptz[], $33::text[]) AS old (listed, message) \
-        WHERE listed_at = listed AND message_id = message AND (message IN (SELECT id FROM changed)) IS TRUE), \
-    moved AS (\
-        INSERT INTO open_messages (listed_at, message_id, created_at) \
-        SELECT * FROM unnest($34::timestamptz[], $33::text[], $35::timestamptz[]) AS new (listed, message) \
-        WHERE listed IS NOT NULL AND (message IN (SELECT id FROM changed)) IS TRUE) \
-    SELECT CASE WHEN (SELECT count(*) FROM inserted) < cardinality($1) THEN ARRAY(SELECT id FROM inserted) END, \
-    CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END"
+            opened AS (INSERT INTO open_messages (listed_at, message_id, created_at) SELECT * FROM inserted), \
+            changed AS (\
+                UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, \
+                failure = new.failure, accepted_at = accepted, result_at = result, due_at = due, checks = 0",
+            $set,
+            " FROM (SELECT unnest($19::text[]) AS message, unnest($20::timestamptz[]) AS created, \
+                unnest($21::text[]) AS status, unnest($22::text[]) AS name, unnest($23::text[]) AS events, \
+                unnest($24::text[]) AS failure, unnest($25::timestamptz[]) AS accepted, unnest($26::timestamptz[]) AS result, \
+                unnest($27::timestamptz[]) AS due, unnest($28::timestamptz[]) AS due_before, \
+                unnest($29::integer[]) AS events_before",
+            $columns,
+            ") AS new \
+                WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND created_at = created \
+                AND due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before",
+            $stands,
+            " AND (NOT EXISTS (SELECT FROM parked_updates) \
+                OR NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name)) \
+                RETURNING id, provider, created_at, ",
+            $first_name,
+            " AS first_name), \
+            named AS (\
+                INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
+                SELECT first_name, provider, id, created_at FROM changed WHERE first_name <> '') ",
+            $moved,
+            "SELECT CASE WHEN (SELECT count(*) FROM inserted) < cardinality($1) THEN ARRAY(SELECT id FROM inserted) END, \
+            CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END"
         )
     };
 }
 
-/// With request ids that nobody has used. One that is taken fails it as a whole.
-pub(super) const PRESUME: &str = statement!("", "WHERE (SELECT count(*) FROM claimed) >= 0");
+/// What becomes of request ids that are taken: one fails the statement as a whole, or whoever asks with it is left alone.
+/// To ask before entering each costs a tenth more.
+macro_rules! of_requests {
+    (new, $($moved:tt)*) => { statement!(taken: "", "(SELECT count(*) FROM claimed) >= 0"; $($moved)*) };
+    (repeated, $($moved:tt)*) => {
+        statement!(
+            taken: " ON CONFLICT DO NOTHING", "request = '' OR message IN (SELECT message_id FROM claimed)";
+            $($moved)*
+        )
+    };
+}
 
-/// With request ids of which some may be taken: what asks with these is left alone. Asking twice, before the entry and in
-/// the index, costs a tenth more.
-pub(super) const PRESUME_REPEATED: &str =
-    statement!(" ON CONFLICT DO NOTHING", "WHERE request = '' OR message IN (SELECT message_id FROM claimed)");
+/// What becomes of the messages' places in the list of what must be looked after: all stay where they are, as nearly
+/// always when a vendor has answered, or some move.
+macro_rules! presume {
+    ($requests:ident, staying) => { of_requests!($requests, moved: "", "", "", "name", "") };
+    ($requests:ident, moving) => {
+        of_requests!(
+            $requests,
+            moved: ", listed_at = listed",
+            ", unnest($30::timestamptz[]) AS listed, unnest($31::timestamptz[]) AS listed_before, \
+            unnest($32::text[]) AS first_name",
+            " AND listed_at IS NOT DISTINCT FROM listed_before",
+            "first_name",
+            ", keyed AS (\
+                INSERT INTO event_keys (event_key, message_id, recorded_at) \
+                SELECT * FROM (SELECT unnest($33::bytea[]), unnest($34::text[]) AS message, unnest($35::timestamptz[])) \
+                AS new WHERE (message IN (SELECT id FROM changed)) IS TRUE), \
+            gone AS (\
+                DELETE FROM open_messages USING unnest($36::timestamptz[], $37::text[]) AS old (listed, message) \
+                WHERE listed_at = listed AND message_id = message AND (message IN (SELECT id FROM changed)) IS TRUE), \
+            moved AS (\
+                INSERT INTO open_messages (listed_at, message_id, created_at) \
+                SELECT * FROM unnest($38::timestamptz[], $37::text[], $39::timestamptz[]) AS new (listed, message) \
+                WHERE listed IS NOT NULL AND (message IN (SELECT id FROM changed)) IS TRUE) "
+        )
+    };
+}
+
+/// The statement for request ids of which some may be taken, or none, and for messages of which some move, or none.
+pub(super) const fn statement(repeated: bool, moving: bool) -> &'static str {
+    match (repeated, moving) {
+        (false, false) => presume!(new, staying),
+        (false, true) => presume!(new, moving),
+        (true, false) => presume!(repeated, staying),
+        (true, true) => presume!(repeated, moving),
+    }
+}
 
 /// Writes it; the ids of what is to go the long way.
 pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
@@ -120,12 +157,12 @@ pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<
 async fn attempt(kept: &mut Kept, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
     let (connection, read) = (&mut kept.connection, Read::default());
     if kept.repeats_until.is_none_or(|until| until <= Instant::now()) {
-        match write(connection, PRESUME, presumed, &read).await {
+        match write(connection, false, presumed, &read).await {
             Err(error) if is_repetition(&error) => kept.repeats_until = Some(Instant::now() + REPEATS),
             written => return written,
         }
     }
-    write(connection, PRESUME_REPEATED, presumed, &read).await
+    write(connection, true, presumed, &read).await
 }
 
 /// Whether somebody has asked with one of the request ids before.
@@ -162,10 +199,10 @@ pub(super) struct Read {
     pub(super) event_keys: Vec<(String, String, DateTime<Utc>)>,
 }
 
-/// Writes it on a connection, by one of the two statements.
+/// Writes it on a connection. `repeated`: request ids may be taken.
 pub(super) async fn write(
     connection: &mut PgConnection,
-    statement: &'static str,
+    repeated: bool,
     presumed: &Presumed,
     read: &Read,
 ) -> Result<Vec<String>, StoreError> {
@@ -177,7 +214,9 @@ pub(super) async fn write(
     let (events, events_before): (Vec<String>, Vec<i32>) =
         presumed.settled.iter().map(|update| timeline(&update.message.events, update.before.events)).unzip();
     let elsewhere: Vec<&Moved> = moved.iter().filter(|row| row.from != row.to).collect();
-    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = sqlx::query_as(statement)
+    let named_before = presumed.settled.iter().any(|update| !update.before.provider_message_id.is_empty());
+    let moving = !elsewhere.is_empty() || !read.event_keys.is_empty() || named_before;
+    let mut query = sqlx::query_as(statement(repeated, moving))
         .bind(column(new, |m| m.id.as_str()))
         .bind(column(new, |m| m.organization_id.as_str()))
         .bind(column(new, |m| m.channel.as_str()))
@@ -205,23 +244,25 @@ pub(super) async fn write(
         .bind(column(&settled, |m| accepted_at(m)))
         .bind(column(&settled, |m| m.state.result_time()))
         .bind(column(&settled, |m| m.due_time))
-        .bind(column(&moved, |row| row.to))
         .bind(column(&presumed.settled, |update| update.before.due_time))
-        .bind(events_before)
-        .bind(column(&presumed.settled, |update| {
-            let name = provider_message_id(&update.message);
-            if update.before.provider_message_id == name { "" } else { name }
-        }))
-        .bind(column::<_, Option<DateTime<Utc>>>(&elsewhere, |row| row.from))
-        .bind(column(&elsewhere, |row| row.update.message.id.as_str()))
-        .bind(column(&elsewhere, |row| row.to))
-        .bind(column(&elsewhere, |row| row.update.message.create_time))
-        .bind(column(&moved, |row| row.from))
-        .bind(column(&read.event_keys, |(key, ..)| stored_key(key)))
-        .bind(column(&read.event_keys, |(_, message_id, _)| message_id.as_str()))
-        .bind(column(&read.event_keys, |(.., at)| *at))
-        .fetch_one(connection)
-        .await?;
+        .bind(events_before);
+    if moving {
+        query = query
+            .bind(column(&moved, |row| row.to))
+            .bind(column(&moved, |row| row.from))
+            .bind(column(&presumed.settled, |update| {
+                let name = provider_message_id(&update.message);
+                if update.before.provider_message_id == name { "" } else { name }
+            }))
+            .bind(column(&read.event_keys, |(key, ..)| stored_key(key)))
+            .bind(column(&read.event_keys, |(_, message_id, _)| message_id.as_str()))
+            .bind(column(&read.event_keys, |(.., at)| *at))
+            .bind(column::<_, Option<DateTime<Utc>>>(&elsewhere, |row| row.from))
+            .bind(column(&elsewhere, |row| row.update.message.id.as_str()))
+            .bind(column(&elsewhere, |row| row.to))
+            .bind(column(&elsewhere, |row| row.update.message.create_time));
+    }
+    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = query.fetch_one(connection).await?;
     let mut refused = others(&messages, recorded);
     refused.extend(others(&settled, changed));
     Ok(refused)

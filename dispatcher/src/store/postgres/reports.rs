@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::{
     load::{Places, event_keys, named},
-    presume::{PATIENCE, PRESUME, Read, goes_the_long_way, silent, write},
+    presume::{PATIENCE, Read, goes_the_long_way, silent, write},
     read::{self, Place},
     standing::Standing,
     window::Window,
@@ -63,7 +63,7 @@ async fn attempt(
     let written: Vec<Written> = writes.iter().map(|write| ledger.apply(write.clone())).collect();
     let (presumed, event_keys, mut left) = usual(ledger.into_effects());
     if !presumed.settled.is_empty() {
-        left.extend(write(connection, PRESUME, &presumed, &Read { places: listed, event_keys }).await?);
+        left.extend(write(connection, false, &presumed, &Read { places: listed, event_keys }).await?);
     }
     Ok(written.into_iter().map(|written| stands(&written, &left).then_some(written)).collect())
 }

@@ -104,8 +104,8 @@ pub async fn what_does_not_hold_is_left_alone_and_the_rest_is_written(engine: im
     for id in ["claimed", "early"] {
         assert_eq!(stored(&*store, id).await.state.status(), Status::Requested, "{id}");
     }
-    let (request, _) = store.by_request_id("acme", "taken").await.unwrap().unwrap();
-    assert_eq!(request.id, "first");
+    let (taken, _) = store.by_request_id("acme", "taken").await.unwrap().unwrap();
+    assert_eq!(taken.id, "first");
     // Nor is a repetition that follows on one.
     let records = vec![new(request("more", "more")), new(request("third", "taken"))];
     assert_eq!(presume(&*store, records, vec![]).await, ["third"]);
