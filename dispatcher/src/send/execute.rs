@@ -100,7 +100,8 @@ impl Sends {
     }
 
     /// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the
-    /// caller is told what is known.
+    /// caller is told what is known, but of no failure: the look-up finds that the vendor does not have the message, and it
+    /// is sent once more, which whoever believes that it has failed would do as well.
     async fn settle(&self, message: Arc<Message>, settlement: Settlement) -> Arc<Message> {
         let (at, begun) = (self.clock.now(), trace::begin());
         let attempt = || self.history.settle_known(&message, settlement.clone(), at);
@@ -123,6 +124,9 @@ impl Sends {
             Err(error) => {
                 let message_id = &message.id;
                 tracing::error!(message_id, %error, "what a send came to is not stored; it will be looked up");
+                if matches!(settlement, Settlement::Refused(_)) {
+                    return message;
+                }
                 let mut message = Message::clone(&message);
                 message.settle(settlement, at);
                 Arc::new(message)

@@ -89,9 +89,10 @@ pub(crate) async fn audit(site: &Site, notes: &Notes, patience: Duration) -> Vec
     }
     let finals = notes.finals.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for (id, before) in finals {
-        let now = history.get(&id).and_then(Option::as_ref).map(Message::status);
-        if now != Some(before) {
-            wrong.push(format!("{id} was {before:?}, and is {now:?} now"));
+        let now = history.get(&id).and_then(Option::as_ref);
+        if now.map(Message::status) != Some(before) {
+            wrong
+                .push(format!("{id} was {before:?}, and the history says: {}", now.map_or_else(String::new, timeline)));
         }
     }
     wrong

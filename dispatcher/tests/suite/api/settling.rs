@@ -65,6 +65,35 @@ async fn what_the_vendor_proves_not_to_have_is_sent_once_more() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_of_a_failure_that_is_not_stored_since_the_message_is_sent_once_more() {
+    let world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    world.break_updates().await;
+    vendor.next_send(Fault::NotAccepted);
+    let message = world.sender().sms(sms("hanbit", "글")).await.unwrap();
+    assert_eq!((message.status(), message.failure), (MessageStatus::Requested, None));
+    world.mend_updates().await;
+    passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    assert_eq!((vendor.sends(), vendor.messages().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_is_not_stored_is_told_and_found() {
+    let world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    vendor.add_outcome(OutcomeRule { outcome: Outcome::with_callbacks(Callbacks::Lost), ..OutcomeRule::default() });
+    world.break_updates().await;
+    let message = world.sender().sms(sms("hanbit", "글")).await.unwrap();
+    assert_eq!(message.status(), MessageStatus::Queued);
+    let stored = world.sender().get(&message.message_id).await.unwrap();
+    assert_eq!(stored.status(), MessageStatus::Requested);
+    world.mend_updates().await;
+    let found = passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    assert_eq!(found.provider_message_id, message.provider_message_id);
+    assert_eq!((vendor.sends(), vendor.messages().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_failed_look_up_leaves_the_message_in_doubt() {
     let world = world().await;
     let vendor = world.vendors.cloudmsg();

@@ -1,8 +1,9 @@
 //! Everything that a test of the service needs, started and connected.
 
-use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
+use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use switchboard_dispatcher::Config;
 use switchboard_proto::config::v1::OrganizationEntry;
 use switchboard_providers::{Registry, VendorSettings};
@@ -122,6 +123,23 @@ impl World {
         })
         .await;
         self.ready().await;
+    }
+
+    /// Makes every change of a stored message fail, as a full disk would.
+    pub async fn break_updates(&self) {
+        let sql = "CREATE TRIGGER broken BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+        sqlx::query(sql).execute(&self.history().await).await.unwrap();
+    }
+
+    /// Ends that.
+    pub async fn mend_updates(&self) {
+        sqlx::query("DROP TRIGGER broken").execute(&self.history().await).await.unwrap();
+    }
+
+    /// The history, past the dispatcher.
+    async fn history(&self) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(self.process.data_dir.join("dispatcher.db"));
+        SqlitePool::connect_with(options.busy_timeout(Duration::from_secs(10))).await.unwrap()
     }
 
     /// Waits until the dispatcher says that it can do its job.
