@@ -24,8 +24,14 @@ pub struct UnencodableCharacter {
 
 /// The text as it is sent: NFC (a Mac types decomposed Hangul, which CP949 cannot hold) with LF line ends.
 pub fn normalize(text: &str) -> String {
-    let text = if is_nfc_quick(text.chars()) == IsNormalized::Yes { text.to_owned() } else { text.nfc().collect() };
+    let composed = text.chars().all(is_plain) || is_nfc_quick(text.chars()) == IsNormalized::Yes;
+    let text = if composed { text.to_owned() } else { text.nfc().collect() };
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+/// ASCII and the syllables of Hangul, of which most texts consist: none of them has another form in NFC.
+fn is_plain(character: char) -> bool {
+    character.is_ascii() || ('가'..='힣').contains(&character)
 }
 
 /// Length in CP949 bytes.
@@ -66,6 +72,16 @@ mod tests {
             let text = character.to_string();
             let (bytes, _, unencodable) = EUC_KR.encode(&text);
             assert_eq!(cp949_len(&text).ok(), (!unencodable).then_some(bytes.len()), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_composed_whatever_stands_beside_it() {
+        let plain: String = (0..=0xFFFF).filter_map(char::from_u32).filter(|character| is_plain(*character)).collect();
+        let reversed: String = plain.chars().rev().collect();
+        assert_eq!(plain.chars().count(), 128 + 11_172);
+        for text in [plain, reversed] {
+            assert!(text.nfc().eq(text.chars()));
         }
     }
 
