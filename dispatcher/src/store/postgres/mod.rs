@@ -22,6 +22,7 @@ mod reports;
 mod reunite;
 mod row;
 mod standing;
+mod statement;
 mod tidy;
 mod window;
 mod write;

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Execute as _, PgConnection};
 use switchboard_providers::model::Channel;
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
-use super::{PostgresStore, census, claim, connect, list, presume, read, reunite, tidy, write};
+use super::{PostgresStore, census, claim, connect, list, read, reunite, statement::statement, tidy, write};
 use crate::{message::Status, store::ListQuery};
 
 /// A database, and a connection set up as those of a pool are.
@@ -91,10 +91,10 @@ async fn what_writes_reaches_every_row_by_an_index_whether_the_tables_are_empty_
     let statements = [
         ("locked", read::LOCKED),
         ("unlocked", read::UNLOCKED),
-        ("presumed", presume::statement(false, false)),
-        ("presumed, moving", presume::statement(false, true)),
-        ("presumed, repeated", presume::statement(true, false)),
-        ("presumed, repeated, moving", presume::statement(true, true)),
+        ("presumed", statement(false, false)),
+        ("presumed, moving", statement(false, true)),
+        ("presumed, repeated", statement(true, false)),
+        ("presumed, repeated, moving", statement(true, true)),
         ("update", write::UPDATE),
         ("list", write::LIST),
         ("due", claim::DUE),

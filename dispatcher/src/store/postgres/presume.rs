@@ -11,6 +11,7 @@ use super::{
     listing::Moved,
     load::{Places, stored_key},
     standing::{Kept, Standing},
+    statement::statement,
     write::{accepted_at, column, provider_message_id, timeline},
 };
 use crate::{
@@ -22,115 +23,6 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long repeated requests are expected after one was seen.
 const REPEATS: Duration = Duration::from_secs(10);
-
-/// Request ids first and messages after, as in every transaction: whoever needs the other's order waits, never crosswise.
-/// A subquery that is not at the top of a condition is hashed once, however many rows ask it. Arrays are taken apart in
-/// select lists, row by row: as tables they would be copied first, each column for itself.
-///
-/// A message that gets its first name has no other of that name, and one that has not moved since it was read has none of
-/// the events that were new to it then: names and keys are written without asking once more.
-macro_rules! statement {
-    (
-        taken: $unless_taken:literal, $of_claimed:literal;
-        moved: $set:literal, $columns:literal, $stands:literal, $first_name:literal, $moved:literal
-    ) => {
-        concat!(
-            "WITH claimed AS (\
-                INSERT INTO request_ids (organization_id, request_id, message_id, created_at, fingerprint) \
-                SELECT * FROM (SELECT unnest($2::text[]), unnest($13::text[]) AS request, unnest($1::text[]), \
-                unnest($7::timestamptz[]), unnest($18::bytea[])) AS new \
-                WHERE request <> ''",
-            $unless_taken,
-            " RETURNING message_id), \
-            inserted AS (\
-                INSERT INTO messages (id, organization_id, type, recipient, sender, body, created_at, provider, \
-                provider_account, account_organization_id, config_revision, provider_config_version, request_id, labels, \
-                content, events, due_at, listed_at, status) \
-                SELECT *, due, 'REQUESTED' FROM (SELECT unnest($1::text[]) AS message, unnest($2::text[]), \
-                unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::timestamptz[]), \
-                unnest($8::text[]), unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]), \
-                unnest($13::text[]) AS request, unnest($14::text[]), unnest($15::text[]), unnest($16::text[]), \
-                unnest($17::timestamptz[]) AS due) AS new WHERE ",
-            $of_claimed,
-            " RETURNING listed_at, id, created_at), \
-            opened AS (INSERT INTO open_messages (listed_at, message_id, created_at) SELECT * FROM inserted), \
-            changed AS (\
-                UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, \
-                failure = new.failure, accepted_at = accepted, result_at = result, due_at = due, checks = 0",
-            $set,
-            " FROM (SELECT unnest($19::text[]) AS message, unnest($20::timestamptz[]) AS created, \
-                unnest($21::text[]) AS status, unnest($22::text[]) AS name, unnest($23::text[]) AS events, \
-                unnest($24::text[]) AS failure, unnest($25::timestamptz[]) AS accepted, unnest($26::timestamptz[]) AS result, \
-                unnest($27::timestamptz[]) AS due, unnest($28::timestamptz[]) AS due_before, \
-                unnest($29::integer[]) AS events_before",
-            $columns,
-            ") AS new \
-                WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND created_at = created \
-                AND due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before",
-            $stands,
-            " AND (NOT EXISTS (SELECT FROM parked_updates) \
-                OR NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name)) \
-                RETURNING id, provider, created_at, ",
-            $first_name,
-            " AS first_name), \
-            named AS (\
-                INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
-                SELECT first_name, provider, id, created_at FROM changed WHERE first_name <> '') ",
-            $moved,
-            "SELECT CASE WHEN (SELECT count(*) FROM inserted) < cardinality($1) THEN ARRAY(SELECT id FROM inserted) END, \
-            CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END"
-        )
-    };
-}
-
-/// What becomes of request ids that are taken: one fails the statement as a whole, or whoever asks with it is left alone.
-/// To ask before entering each costs a tenth more.
-macro_rules! of_requests {
-    (new, $($moved:tt)*) => { statement!(taken: "", "(SELECT count(*) FROM claimed) >= 0"; $($moved)*) };
-    (repeated, $($moved:tt)*) => {
-        statement!(
-            taken: " ON CONFLICT DO NOTHING", "request = '' OR message IN (SELECT message_id FROM claimed)";
-            $($moved)*
-        )
-    };
-}
-
-/// What becomes of the messages' places in the list of what must be looked after: all stay where they are, as nearly
-/// always when a vendor has answered, or some move.
-macro_rules! presume {
-    ($requests:ident, staying) => { of_requests!($requests, moved: "", "", "", "name", "") };
-    ($requests:ident, moving) => {
-        of_requests!(
-            $requests,
-            moved: ", listed_at = listed",
-            ", unnest($30::timestamptz[]) AS listed, unnest($31::timestamptz[]) AS listed_before, \
-            unnest($32::text[]) AS first_name",
-            " AND listed_at IS NOT DISTINCT FROM listed_before",
-            "first_name",
-            ", keyed AS (\
-                INSERT INTO event_keys (event_key, message_id, recorded_at) \
-                SELECT * FROM (SELECT unnest($33::bytea[]), unnest($34::text[]) AS message, unnest($35::timestamptz[])) \
-                AS new WHERE (message IN (SELECT id FROM changed)) IS TRUE), \
-            gone AS (\
-                DELETE FROM open_messages USING unnest($36::timestamptz[], $37::text[]) AS old (listed, message) \
-                WHERE listed_at = listed AND message_id = message AND (message IN (SELECT id FROM changed)) IS TRUE), \
-            moved AS (\
-                INSERT INTO open_messages (listed_at, message_id, created_at) \
-                SELECT * FROM unnest($38::timestamptz[], $37::text[], $39::timestamptz[]) AS new (listed, message) \
-                WHERE listed IS NOT NULL AND (message IN (SELECT id FROM changed)) IS TRUE) "
-        )
-    };
-}
-
-/// The statement for request ids of which some may be taken, or none, and for messages of which some move, or none.
-pub(super) const fn statement(repeated: bool, moving: bool) -> &'static str {
-    match (repeated, moving) {
-        (false, false) => presume!(new, staying),
-        (false, true) => presume!(new, moving),
-        (true, false) => presume!(repeated, staying),
-        (true, true) => presume!(repeated, moving),
-    }
-}
 
 /// Writes it; the ids of what is to go the long way.
 pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
