@@ -97,6 +97,8 @@ impl From<legacy::Error> for Lost {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use http::Version;
     use rustls::{ServerConfig, pki_types::PrivateKeyDer};
     use tokio::{
@@ -109,8 +111,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// A vendor behind TLS that answers one call, and the authority that vouches for it.
-    async fn vendor(protocols: &[&[u8]]) -> (Url, RootCertStore) {
+    /// A vendor behind TLS, the authority that vouches for it, and its answer to one call, which goes on for ever.
+    async fn vendor(protocols: &[&[u8]]) -> (Url, RootCertStore, impl Future<Output = ()>) {
         let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(signed.cert.der().clone()).unwrap();
@@ -125,10 +127,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/v1", listener.local_addr().unwrap().port());
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        tokio::spawn(async move {
+        let answer = async move {
             let stream = listener.accept().await.unwrap().0;
             // Who does not trust it hangs up in the middle.
-            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let Ok(mut stream) = acceptor.accept(stream).await else { return pending().await };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 let service = hyper::service::service_fn(async |_| Ok::<_, io::Error>(Response::new(String::new())));
                 let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -139,8 +141,17 @@ mod tests {
                 assert!(stream.read(&mut request).await.unwrap() > 0);
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
             }
-        });
-        (url.parse().unwrap(), roots)
+            pending::<()>().await;
+        };
+        (url.parse().unwrap(), roots, answer)
+    }
+
+    /// Calls a vendor while it answers.
+    async fn call(pool: Pool, url: &Url, answer: impl Future<Output = ()>) -> Result<Response<Incoming>, Lost> {
+        tokio::select! {
+            called = pool.call(request(url)) => called,
+            () = answer => unreachable!("it goes on for ever"),
+        }
     }
 
     fn request(url: &Url) -> Request<Body> {
@@ -154,21 +165,21 @@ mod tests {
             (&[b"http/1.1".as_slice()], Version::HTTP_11),
             (&[b"h2".as_slice(), b"http/1.1"], Version::HTTP_2),
         ] {
-            let (url, roots) = vendor(protocols).await;
+            let (url, roots, answer) = vendor(protocols).await;
             let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .unwrap()
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-            let answer = Pool::with_tls(tls, PATIENCE).call(request(&url)).await.unwrap();
+            let answer = call(Pool::with_tls(tls, PATIENCE), &url, answer).await.unwrap();
             assert_eq!((answer.status().as_u16(), answer.version()), (200, version));
         }
     }
 
     #[tokio::test]
     async fn whom_no_authority_of_the_machine_vouches_for_is_sent_nothing() {
-        let (url, _) = vendor(&[]).await;
-        match Pool::new(&url, PATIENCE).unwrap().call(request(&url)).await {
+        let (url, _, answer) = vendor(&[]).await;
+        match call(Pool::new(&url, PATIENCE).unwrap(), &url, answer).await {
             Err(Lost::NotSent(failure)) => assert!(failure.detail.contains("certificate"), "{}", failure.detail),
             other => panic!("{other:?}"),
         }
