@@ -3,6 +3,7 @@
 use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use chrono::DateTime;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use switchboard_config_service::{Config, migrate, rotate_keys, sealing::KeyRing};
 use switchboard_proto::config::v1::{CreateOrganizationRequest, ListOrganizationsRequest, UpdateProviderConfigRequest};
 use switchboard_runtime::Lifecycle;
@@ -10,7 +11,7 @@ use switchboard_runtime::Lifecycle;
 use crate::{
     api::{steps, subscriber::Subscriber},
     store::harness::Database,
-    support::{Service, config, eventually, folder, pairs, process, refusal, registry},
+    support::{self, Service, config, eventually, folder, pairs, process, refusal, registry},
 };
 
 /// Tries to start in a folder and says what the operator reads.
@@ -68,15 +69,17 @@ async fn a_store_of_before_a_rotation_is_refused_and_its_retired_key_is_named() 
     let service = Service::start_with(config(), folder.clone()).await;
     steps::acme_with_cloudmsg(&service).await;
     service.stop().await;
-    let (store, backup) = (folder.path().join("config.db"), folder.path().join("backup.db"));
-    std::fs::copy(&store, &backup).unwrap();
+    // Restored elsewhere: who had the store open may still be about to close it, and to tidy up beside it.
+    let elsewhere = support::folder();
+    let store = format!("sqlite://{}", folder.path().join("config.db").display());
+    let mut connection = SqliteConnection::connect(&store).await.unwrap();
+    let backup = format!("VACUUM INTO '{}'", elsewhere.path().join("config.db").display());
+    sqlx::raw_sql(AssertSqlSafe(backup)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
     let lifecycle = Lifecycle::new();
     rotate_keys(&config(), &process(folder.path(), &lifecycle), "somebody").await.unwrap();
-    for leftover in ["config.db", "config.db-wal", "config.db-shm"] {
-        let _ = std::fs::remove_file(folder.path().join(leftover));
-    }
-    std::fs::rename(&backup, &store).unwrap();
-    let why = refused(config(), folder.path()).await;
+    std::fs::copy(folder.path().join("keys.json"), elsewhere.path().join("keys.json")).unwrap();
+    let why = refused(config(), elsewhere.path()).await;
     for word in ["config_service.key_file", "key 1 was retired at", "restore that file together with the backup"] {
         assert!(why.contains(word), "{word}: {why}");
     }
