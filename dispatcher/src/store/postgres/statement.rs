@@ -20,6 +20,7 @@ struct Requests {
     of_claimed: &'static str,
 }
 
+/// The condition always holds: it makes request ids go first, so that one that is taken is found before anything else is done.
 const NEW: Requests = Requests { unless_taken: "", of_claimed: "(SELECT count(*) FROM claimed) >= 0" };
 
 /// To ask for each whether it is taken before it is entered costs a tenth more.
@@ -37,7 +38,8 @@ struct Places {
     moved: &'static str,
 }
 
-/// All stay where they are, as nearly always when a vendor has answered.
+/// All stay where they are, as nearly always when a vendor has answered. Where that is need not be asked: a message stands no
+/// later than it was due, and is due no earlier now.
 const STAYING: Places = Places { set: "", columns: "", stands: "", first_name: "name", moved: "" };
 
 const MOVING: Places = Places {
