@@ -35,7 +35,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 16] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 17] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -52,6 +52,7 @@ const MIGRATIONS: [(i64, &str, &str, Run); 16] = migrations![
     14 "0014_partitions_by_their_owner" Whole,
     15 "0015_index_by_day" Whole,
     16 "0016_drop_index_by_recipient" Whole,
+    17 "0017_write_to_months" Whole,
 ];
 
 /// After these an index of the partitioned table is to be made for the partitions that there are.

@@ -13,6 +13,7 @@ mod list;
 mod listing;
 mod load;
 mod migrations;
+mod month;
 mod months;
 #[cfg(test)]
 mod plans;

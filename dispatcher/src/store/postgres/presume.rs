@@ -1,9 +1,9 @@
 //! The usual batch in one statement, which is its own transaction: one round trip, one commit.
 
-use std::{collections::HashSet, io, time::Duration};
+use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::AssertSqlSafe;
 use tokio::time::Instant;
 
 use super::{
@@ -11,7 +11,6 @@ use super::{
     listing::Moved,
     load::{Places, stored_key},
     standing::{Kept, Standing},
-    statement::statement,
     write::{accepted_at, column, provider_message_id, timeline},
 };
 use crate::{
@@ -47,14 +46,14 @@ pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<
 /// As if all request ids were new; if one is not, once more without that. Callers that repeat themselves do so again: for
 /// a while this connection expects it.
 async fn attempt(kept: &mut Kept, presumed: &Presumed) -> Result<Vec<String>, StoreError> {
-    let (connection, read) = (&mut kept.connection, Read::default());
+    let read = Read::default();
     if kept.repeats_until.is_none_or(|until| until <= Instant::now()) {
-        match write(connection, false, presumed, &read).await {
+        match write(kept, false, presumed, &read).await {
             Err(error) if is_repetition(&error) => kept.repeats_until = Some(Instant::now() + REPEATS),
             written => return written,
         }
     }
-    write(connection, true, presumed, &read).await
+    write(kept, true, presumed, &read).await
 }
 
 /// Whether somebody has asked with one of the request ids before.
@@ -63,11 +62,17 @@ fn is_repetition(error: &StoreError) -> bool {
         if error.is_unique_violation() && error.constraint() == Some("request_ids_pkey"))
 }
 
-/// Whether the long way may find out more: a row that was presumed to be new is there, or the connection broke and nobody
-/// knows what was committed.
+/// Whether the long way may find out more: a row that was presumed to be new is there, a month's tables are not what they
+/// were, or the connection broke and nobody knows what was committed.
 pub(super) fn goes_the_long_way(error: &StoreError) -> bool {
-    let is_taken =
-        matches!(error, StoreError::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation());
+    // undefined_table, insufficient_privilege
+    const OTHER_TABLES: [&str; 2] = ["42P01", "42501"];
+    let is_taken = match error {
+        StoreError::Unavailable(sqlx::Error::Database(error)) => {
+            error.is_unique_violation() || error.code().is_some_and(|code| OTHER_TABLES.contains(&code.as_ref()))
+        }
+        _ => false,
+    };
     is_taken || may_pass(error)
 }
 
@@ -93,7 +98,7 @@ pub(super) struct Read {
 
 /// Writes it on a connection. `repeated`: request ids may be taken.
 pub(super) async fn write(
-    connection: &mut PgConnection,
+    kept: &mut Kept,
     repeated: bool,
     presumed: &Presumed,
     read: &Read,
@@ -108,36 +113,37 @@ pub(super) async fn write(
     let elsewhere: Vec<&Moved> = moved.iter().filter(|row| row.from != row.to).collect();
     let named_before = presumed.settled.iter().any(|update| !update.before.provider_message_id.is_empty());
     let moving = !elsewhere.is_empty() || !read.event_keys.is_empty() || named_before;
-    let mut query = sqlx::query_as(statement(repeated, moving))
-        .bind(column(new, |m| m.id.as_str()))
-        .bind(column(new, |m| m.organization_id.as_str()))
-        .bind(column(new, |m| m.channel.as_str()))
-        .bind(column(new, |m| m.to.as_str()))
-        .bind(column(new, |m| m.sender.as_str()))
-        .bind(column(new, |m| m.content.body()))
-        .bind(column(new, |m| m.create_time))
-        .bind(column(new, |m| m.route.provider.as_str()))
-        .bind(column(new, |m| m.route.provider_account.as_str()))
-        .bind(column(new, |m| m.route.account_organization_id.as_str()))
-        .bind(column(new, |m| m.route.config_revision))
-        .bind(column(new, |m| m.route.provider_config_version))
-        .bind(column(new, |m| m.request_id.as_str()))
-        .bind(column(new, |m| json(&m.labels)))
-        .bind(column(new, |m| m.content.details()))
-        .bind(column(new, |m| json(&m.events)))
-        .bind(column(new, |m| m.due_time))
-        .bind(column(&presumed.records, fingerprint))
-        .bind(column(&settled, |m| m.id.as_str()))
-        .bind(column(&settled, |m| m.create_time))
-        .bind(column(&settled, |m| m.state.status().as_str()))
-        .bind(column(&settled, |m| provider_message_id(m)))
-        .bind(events)
-        .bind(column(&settled, |m| m.failure().map(json)))
-        .bind(column(&settled, |m| accepted_at(m)))
-        .bind(column(&settled, |m| m.state.result_time()))
-        .bind(column(&settled, |m| m.due_time))
-        .bind(column(&presumed.settled, |update| update.before.due_time))
-        .bind(events_before);
+    let mut query =
+        sqlx::query_as(AssertSqlSafe(Arc::clone(kept.statements.for_batch(presumed).get(repeated, moving))))
+            .bind(column(new, |m| m.id.as_str()))
+            .bind(column(new, |m| m.organization_id.as_str()))
+            .bind(column(new, |m| m.channel.as_str()))
+            .bind(column(new, |m| m.to.as_str()))
+            .bind(column(new, |m| m.sender.as_str()))
+            .bind(column(new, |m| m.content.body()))
+            .bind(column(new, |m| m.create_time))
+            .bind(column(new, |m| m.route.provider.as_str()))
+            .bind(column(new, |m| m.route.provider_account.as_str()))
+            .bind(column(new, |m| m.route.account_organization_id.as_str()))
+            .bind(column(new, |m| m.route.config_revision))
+            .bind(column(new, |m| m.route.provider_config_version))
+            .bind(column(new, |m| m.request_id.as_str()))
+            .bind(column(new, |m| json(&m.labels)))
+            .bind(column(new, |m| m.content.details()))
+            .bind(column(new, |m| json(&m.events)))
+            .bind(column(new, |m| m.due_time))
+            .bind(column(&presumed.records, fingerprint))
+            .bind(column(&settled, |m| m.id.as_str()))
+            .bind(column(&settled, |m| m.create_time))
+            .bind(column(&settled, |m| m.state.status().as_str()))
+            .bind(column(&settled, |m| provider_message_id(m)))
+            .bind(events)
+            .bind(column(&settled, |m| m.failure().map(json)))
+            .bind(column(&settled, |m| accepted_at(m)))
+            .bind(column(&settled, |m| m.state.result_time()))
+            .bind(column(&settled, |m| m.due_time))
+            .bind(column(&presumed.settled, |update| update.before.due_time))
+            .bind(events_before);
     if moving {
         query = query
             .bind(column(&moved, |row| row.to))
@@ -154,7 +160,7 @@ pub(super) async fn write(
             .bind(column(&elsewhere, |row| row.to))
             .bind(column(&elsewhere, |row| row.update.message.create_time));
     }
-    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = query.fetch_one(connection).await?;
+    let (recorded, changed): (Option<Vec<String>>, Option<Vec<String>>) = query.fetch_one(&mut kept.connection).await?;
     let mut refused = others(&messages, recorded);
     refused.extend(others(&settled, changed));
     Ok(refused)

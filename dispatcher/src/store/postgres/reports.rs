@@ -7,13 +7,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use super::{
     load::{Places, event_keys, named},
     presume::{PATIENCE, Read, goes_the_long_way, silent, write},
     read::{self, Place},
-    standing::Standing,
+    standing::{Kept, Standing},
     window::Window,
 };
 use crate::store::{
@@ -33,7 +32,7 @@ pub(super) async fn commit(
         Err(error) if goes_the_long_way(&error) => return Ok(all()),
         Err(error) => return Err(error),
     };
-    match tokio::time::timeout(PATIENCE, attempt(&mut kept.connection, writes, reconcile_after)).await {
+    match tokio::time::timeout(PATIENCE, attempt(&mut kept, writes, reconcile_after)).await {
         Ok(Ok(written)) => {
             standing.keep(kept);
             Ok(written)
@@ -45,10 +44,11 @@ pub(super) async fn commit(
 }
 
 async fn attempt(
-    connection: &mut PgConnection,
+    kept: &mut Kept,
     writes: &[Write],
     reconcile_after: Duration,
 ) -> Result<Vec<Option<Written>>, StoreError> {
+    let connection = &mut kept.connection;
     let needs = Needs::of(writes);
     let mut places: Vec<Place> = needs.message_ids.iter().map(|id| (id.clone(), Window::of(id))).collect();
     if !needs.provider_ids.is_empty() {
@@ -63,7 +63,7 @@ async fn attempt(
     let written: Vec<Written> = writes.iter().map(|write| ledger.apply(write.clone())).collect();
     let (presumed, event_keys, mut left) = usual(ledger.into_effects());
     if !presumed.settled.is_empty() {
-        left.extend(write(connection, false, &presumed, &Read { places: listed, event_keys }).await?);
+        left.extend(write(kept, false, &presumed, &Read { places: listed, event_keys }).await?);
     }
     Ok(written.into_iter().map(|written| stands(&written, &left).then_some(written)).collect())
 }

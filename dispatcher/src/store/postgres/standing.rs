@@ -6,7 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout};
 
-use super::connect::{ACQUIRE_TIMEOUT, PLANNED_ONCE, WRITER_LIFETIME, configure};
+use super::{
+    connect::{ACQUIRE_TIMEOUT, PLANNED_ONCE, WRITER_LIFETIME, configure},
+    month::Statements,
+};
 
 /// Connections beside the pools, as many as there are writers at once.
 pub(super) struct Standing {
@@ -17,6 +20,8 @@ pub(super) struct Standing {
 /// A connection, until the plans that it has kept are to be made anew.
 pub(super) struct Kept {
     pub(super) connection: PgConnection,
+    /// For the months that there were when it was made.
+    pub(super) statements: Statements,
     until: Instant,
     /// Until when what is written is expected to hold request ids that are taken.
     pub(super) repeats_until: Option<Instant>,
@@ -45,7 +50,8 @@ impl Standing {
     async fn connect(&self) -> Result<Kept, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         configure(&mut connection, PLANNED_ONCE).await?;
-        Ok(Kept { connection, until: Instant::now() + WRITER_LIFETIME, repeats_until: None })
+        let statements = Statements::of(&mut connection).await?;
+        Ok(Kept { connection, statements, until: Instant::now() + WRITER_LIFETIME, repeats_until: None })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Kept>> {

@@ -1,17 +1,25 @@
 //! The one statement for the usual batch, in four variants: most batches need only the shortest.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
+
+use super::month::Tables;
 
 /// Request ids of which some may be taken, or none; messages of which some move in the list of what must be looked after,
 /// or none.
-static VARIANTS: LazyLock<[[String; 2]; 2]> =
-    LazyLock::new(|| [NEW, REPEATED].map(|requests| [STAYING, MOVING].map(|places| sql(&requests, &places))));
+pub(super) struct Variants([[Arc<str>; 2]; 2]);
 
-/// The statement. `repeated`: request ids may be taken, and whoever asks with one is left alone; otherwise one that is
-/// taken fails it as a whole. `moving`: messages may move in the list, have their names already, or come with event keys;
-/// then it has ten parameters more.
-pub(super) fn statement(repeated: bool, moving: bool) -> &'static str {
-    &VARIANTS[usize::from(repeated)][usize::from(moving)]
+impl Variants {
+    /// The statement over these tables.
+    pub(super) fn over(tables: &Tables) -> Self {
+        Self([NEW, REPEATED].map(|requests| [STAYING, MOVING].map(|places| sql(tables, &requests, &places).into())))
+    }
+
+    /// The statement. `repeated`: request ids may be taken, and whoever asks with one is left alone; otherwise one that is
+    /// taken fails it as a whole. `moving`: messages may move in the list, have their names already, or come with event
+    /// keys; then it has ten parameters more.
+    pub(super) fn get(&self, repeated: bool, moving: bool) -> &Arc<str> {
+        &self.0[usize::from(repeated)][usize::from(moving)]
+    }
 }
 
 /// What becomes of request ids that are taken.
@@ -68,7 +76,8 @@ const MOVING: Places = Places {
 ///
 /// A message that gets its first name has no other of that name, and one that has not moved since it was read has none of
 /// the events that were new to it then: names and keys are written without asking once more.
-fn sql(requests: &Requests, places: &Places) -> String {
+fn sql(tables: &Tables, requests: &Requests, places: &Places) -> String {
+    let Tables { messages, names } = tables;
     let Requests { unless_taken, of_claimed } = requests;
     let Places { set, columns, stands, first_name, moved } = places;
     format!(
@@ -78,7 +87,7 @@ fn sql(requests: &Requests, places: &Places) -> String {
             unnest($7::timestamptz[]), unnest($18::bytea[])) AS new \
             WHERE request <> '' {unless_taken} RETURNING message_id), \
         inserted AS (\
-            INSERT INTO messages (id, organization_id, type, recipient, sender, body, created_at, provider, \
+            INSERT INTO {messages} (id, organization_id, type, recipient, sender, body, created_at, provider, \
             provider_account, account_organization_id, config_revision, provider_config_version, request_id, labels, \
             content, events, due_at, listed_at, status) \
             SELECT *, due, 'REQUESTED' FROM (SELECT unnest($1::text[]) AS message, unnest($2::text[]), \
@@ -89,20 +98,20 @@ fn sql(requests: &Requests, places: &Places) -> String {
             WHERE {of_claimed} RETURNING listed_at, id, created_at), \
         opened AS (INSERT INTO open_messages (listed_at, message_id, created_at) SELECT * FROM inserted), \
         changed AS (\
-            UPDATE messages SET status = new.status, provider_message_id = name, events = new.events, \
+            UPDATE {messages} AS message SET status = new.status, provider_message_id = name, events = new.events, \
             failure = new.failure, accepted_at = accepted, result_at = result, due_at = due, checks = 0{set} \
-            FROM (SELECT unnest($19::text[]) AS message, unnest($20::timestamptz[]) AS created, \
+            FROM (SELECT unnest($19::text[]) AS changing, unnest($20::timestamptz[]) AS created, \
             unnest($21::text[]) AS status, unnest($22::text[]) AS name, unnest($23::text[]) AS events, \
             unnest($24::text[]) AS failure, unnest($25::timestamptz[]) AS accepted, unnest($26::timestamptz[]) AS result, \
             unnest($27::timestamptz[]) AS due, unnest($28::timestamptz[]) AS due_before, \
             unnest($29::integer[]) AS events_before{columns}) AS new \
-            WHERE (SELECT count(*) FROM claimed) >= 0 AND id = message AND created_at = created \
-            AND due_at IS NOT DISTINCT FROM due_before AND octet_length(messages.events) = events_before {stands} \
+            WHERE (SELECT count(*) FROM claimed) >= 0 AND id = changing AND created_at = created \
+            AND due_at IS NOT DISTINCT FROM due_before AND octet_length(message.events) = events_before {stands} \
             AND (NOT EXISTS (SELECT FROM parked_updates) \
             OR NOT EXISTS (SELECT FROM parked_updates AS early WHERE early.provider_message_id = name)) \
             RETURNING id, provider, created_at, {first_name} AS first_name), \
         named AS (\
-            INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
+            INSERT INTO {names} (provider_message_id, provider, message_id, created_at) \
             SELECT first_name, provider, id, created_at FROM changed WHERE first_name <> ''){moved} \
         SELECT CASE WHEN (SELECT count(*) FROM inserted) < cardinality($1) THEN ARRAY(SELECT id FROM inserted) END, \
         CASE WHEN (SELECT count(*) FROM changed) < cardinality($19) THEN ARRAY(SELECT id FROM changed) END"

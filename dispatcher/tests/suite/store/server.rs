@@ -55,6 +55,11 @@ impl Postgres {
         self.run(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")).await;
     }
 
+    /// Runs a statement that ends with that role.
+    pub async fn run_for_who_serves(&self, sql: &str) {
+        self.run(format!("{sql} {}", role(&self.name))).await;
+    }
+
     /// Runs statements as they stand.
     pub async fn run(&self, sql: impl Into<String>) {
         let mut connection = PgConnection::connect(&self.url()).await.unwrap();

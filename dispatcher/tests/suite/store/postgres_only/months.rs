@@ -1,12 +1,15 @@
 //! Months are kept apart: room is made ahead, and an old one goes as a whole.
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use switchboard_dispatcher::{message::Message, store::Terms};
+use switchboard_dispatcher::{
+    message::{Message, Settlement, Status},
+    store::{NewMessage, Presumed, Store, Terms, Update, postgres::PostgresStore},
+};
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
 use crate::store::{
     build::{accepted, commit, message, record, stored},
-    harness::Engine as _,
+    harness::{Engine as _, RECONCILE_AFTER},
     server::Postgres,
 };
 
@@ -96,4 +99,87 @@ async fn a_message_is_found_however_far_its_id_is_from_its_time() {
     let fresh = engine.open().await;
     commit(&*fresh, accepted(&id, "v1", 1)).await;
     assert_eq!(stored(&*fresh, &id).await.events.len(), 2);
+}
+
+/// Records a message of this time and settles it, both without a look; what was left alone, and the message's id.
+async fn presume(store: &dyn Store, time: DateTime<Utc>, name: &str) -> (Vec<String>, String) {
+    let message = Message { request_id: name.to_owned(), ..made_at(time) };
+    let id = message.id.clone();
+    let mut new = NewMessage { message, fingerprint: [1; 32] };
+    assert!(new.presume(RECONCILE_AFTER));
+    let settlement = Settlement::Accepted { provider_message_id: name.to_owned(), accept_time: None };
+    let update = Update::presume(&new.message, &settlement, time, RECONCILE_AFTER).unwrap();
+    let mut left = store.presume(&Presumed { records: vec![new], settled: Vec::new() }).await.unwrap();
+    left.extend(store.presume(&Presumed { records: Vec::new(), settled: vec![update] }).await.unwrap());
+    (left, id)
+}
+
+#[tokio::test]
+async fn what_is_of_one_month_is_written_to_its_tables_and_found_through_all() {
+    let engine = Postgres::create().await;
+    let url = engine.url_of_who_serves().await;
+    PostgresStore::migrate(&engine.url()).await.unwrap();
+    engine.grant().await;
+    // The way through all months is closed, so that nothing can have gone there.
+    engine.run_for_who_serves("REVOKE INSERT, UPDATE ON messages, provider_message_ids FROM").await;
+    let store = engine.store_as(&url).await.unwrap();
+    let time = SystemClock.now();
+    let (left, id) = presume(&store, time, "v1").await;
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(place(&engine, &id).await, time.format("messages_%Y_%m").to_string());
+    let message = stored(&store, &id).await;
+    assert_eq!((message.state.status(), message.events.len()), (Status::Queued, 2));
+    let named = "provider_message_ids WHERE provider_message_id = 'v1'";
+    assert_eq!((engine.rows(named).await, engine.rows("open_messages").await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_month_made_later_may_be_written_to_by_whoever_may_write_to_all() {
+    let engine = Postgres::create().await;
+    let url = engine.url_of_who_serves().await;
+    PostgresStore::migrate(&engine.url()).await.unwrap();
+    engine.grant().await;
+    let time = SystemClock.now() + Months::new(10);
+    engine.run("SELECT history_make_room(parent, now() + interval '10 months') FROM unnest(ARRAY ['messages', 'provider_message_ids']) AS parent").await;
+    engine.run_for_who_serves("REVOKE INSERT, UPDATE ON messages, provider_message_ids FROM").await;
+    let store = engine.store_as(&url).await.unwrap();
+    let (left, id) = presume(&store, time, "v1").await;
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(place(&engine, &id).await, time.format("messages_%Y_%m").to_string());
+}
+
+#[tokio::test]
+async fn a_month_that_may_not_be_written_to_by_its_name_is_written_to_through_all() {
+    let engine = Postgres::create().await;
+    let url = engine.url_of_who_serves().await;
+    PostgresStore::migrate(&engine.url()).await.unwrap();
+    engine.grant().await;
+    let time = SystemClock.now();
+    let month = time.format("%Y_%m");
+    let forbid = format!("REVOKE ALL ON messages_{month}, provider_message_ids_{month} FROM");
+    let before = engine.store_as(&url).await.unwrap();
+    assert_eq!(presume(&before, time, "v0").await.0, Vec::<String>::new());
+    engine.run_for_who_serves(&forbid).await;
+    // Who has learned of it by its name before is refused there, and goes the long way, as it would with any refusal.
+    let (left, id) = presume(&before, time, "v1").await;
+    assert_eq!(left, [id.clone(), id]);
+    for (store, name) in [(before, "v2"), (engine.store_as(&url).await.unwrap(), "v3")] {
+        let (left, id) = presume(&store, time, name).await;
+        assert_eq!(left, Vec::<String>::new(), "{name}");
+        assert_eq!(place(&engine, &id).await, format!("messages_{month}"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_over_the_turn_of_a_month_is_written_whole() {
+    let engine = Postgres::create().await;
+    let store = engine.store().await;
+    let times = [SystemClock.now(), SystemClock.now() + Months::new(1)];
+    let mut records = times.map(|time| NewMessage { message: made_at(time), fingerprint: [1; 32] });
+    assert!(records.iter_mut().all(|new| new.presume(RECONCILE_AFTER)));
+    let ids = [&records[0], &records[1]].map(|new| new.message.id.clone());
+    assert!(store.presume(&Presumed { records: records.into(), settled: Vec::new() }).await.unwrap().is_empty());
+    for (id, time) in ids.iter().zip(times) {
+        assert_eq!(place(&engine, id).await, time.format("messages_%Y_%m").to_string());
+    }
 }
