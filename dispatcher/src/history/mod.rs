@@ -156,7 +156,7 @@ impl History {
             () = self.falls_silent() => return Err(HistoryError::Unavailable),
         };
         match written? {
-            Written::Recorded(message) => Ok(Recorded::New(Arc::new(*message))),
+            Written::Recorded(message) => Ok(Recorded::New(message)),
             Written::Existing(message) => Ok(Recorded::Existing(message)),
             Written::RequestIdReused { message_id } => Ok(Recorded::RequestIdReused { message_id }),
             _ => Err(HistoryError::Inconsistent),
@@ -200,7 +200,7 @@ impl History {
         at: DateTime<Utc>,
     ) -> Result<Settled, HistoryError> {
         match write(&self.sends, Write::Settle { message_id: message_id.to_owned(), settlement, at }, known).await? {
-            Written::Settled { message, fallback } => Ok(Settled { message: Arc::new(*message), fallback }),
+            Written::Settled { message, fallback } => Ok(Settled { message, fallback }),
             _ => Err(HistoryError::Inconsistent),
         }
     }
@@ -233,7 +233,7 @@ impl History {
         at: DateTime<Utc>,
     ) -> Result<Option<Message>, HistoryError> {
         match write(&self.reports, Write::Resend { message_id: message_id.to_owned(), claim, at }, None).await? {
-            Written::Settled { message, .. } => Ok(Some(*message)),
+            Written::Settled { message, .. } => Ok(Some(Arc::unwrap_or_clone(message))),
             Written::ClaimLost => Ok(None),
             _ => Err(HistoryError::Inconsistent),
         }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -277,7 +278,7 @@ impl Ledger {
     fn settled(&mut self, message_id: &str, at: DateTime<Utc>) -> Written {
         let fallback = self.fall_back(message_id, at);
         match self.messages.get(message_id) {
-            Some(entry) => Written::Settled { message: Box::new(entry.message.clone()), fallback },
+            Some(entry) => Written::Settled { message: Arc::new(entry.message.clone()), fallback },
             None => Written::Missing,
         }
     }
@@ -301,7 +302,7 @@ impl Ledger {
             if let Some((known, message_id)) = self.requests.get(&key) {
                 return match self.messages.get(message_id) {
                     // Recorded by an attempt of which nobody learned how it ended.
-                    Some(entry) if *message_id == message.id => Written::Recorded(Box::new(entry.message.clone())),
+                    Some(entry) if *message_id == message.id => Written::Recorded(Arc::new(entry.message.clone())),
                     Some(entry) if *known == fingerprint => Written::Existing(Box::new(entry.message.clone())),
                     _ => Written::RequestIdReused { message_id: message_id.clone() },
                 };
@@ -317,7 +318,7 @@ impl Ledger {
         }
         message.due_time = Some(first_due(&message, self.reconcile_after));
         self.messages.insert(message.id.clone(), Entry::new(message.clone()));
-        Written::Recorded(Box::new(message))
+        Written::Recorded(Arc::new(message))
     }
 
     fn report(&mut self, update: StatusUpdate) -> Written {

@@ -1,5 +1,7 @@
 //! What can happen to messages, as the store commits it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +68,7 @@ pub struct StatusUpdate {
 #[derive(Clone)]
 pub enum Written {
     /// The message is recorded, as it is given.
-    Recorded(Box<Message>),
+    Recorded(Arc<Message>),
     /// The request id had made this message before, from the same content.
     Existing(Box<Message>),
     /// The request id had been used for another content.
@@ -77,7 +79,7 @@ pub enum Written {
     /// The message as it stands now, and the message that has to be sent in its place.
     Settled {
         /// The message.
-        message: Box<Message>,
+        message: Arc<Message>,
         /// Recorded in the same transaction; whoever wrote this sends it.
         fallback: Option<Box<Message>>,
     },

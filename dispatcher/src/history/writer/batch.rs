@@ -1,6 +1,6 @@
 //! What of the waiting writes can be written without a look, and who waits for it.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::super::{HistoryError, Job, Reply};
 use crate::{
@@ -92,14 +92,14 @@ impl Batch {
             if refused.contains(&new.message.id) {
                 left.push(record((new, reply)));
             } else {
-                drop(reply.send(Ok(Written::Recorded(Box::new(new.message)))));
+                drop(reply.send(Ok(Written::Recorded(Arc::new(new.message)))));
             }
         }
         for (update, asked) in presumed.settled.into_iter().zip(asked) {
             if refused.contains(&update.message.id) {
                 left.push(settle((update, asked)));
             } else {
-                drop(asked.reply.send(Ok(Written::Settled { message: Box::new(update.message), fallback: None })));
+                drop(asked.reply.send(Ok(Written::Settled { message: Arc::new(update.message), fallback: None })));
             }
         }
         left
