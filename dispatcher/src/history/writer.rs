@@ -2,12 +2,18 @@
 
 mod batch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use switchboard_runtime::Lifecycle;
 use tokio::{
-    sync::{Mutex, Notify, mpsc},
-    time::{Instant, timeout},
+    sync::{Mutex, mpsc},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -18,43 +24,39 @@ use crate::store::{Store, Write};
 /// Writes in one transaction at most.
 const LARGEST_BATCH: usize = 512;
 
-/// Writes that wait before a second batch is made up beside one that is being committed: for fewer it does not pay.
-const ENOUGH: usize = 48;
-/// How often it is looked whether fewer wait all the same: the first batch may be waiting for another replica.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long writes wait behind one batch before others are made up beside it: it may be waiting for another replica. Sooner
+/// it does not pay, for batches that are committed at the same time get into each other's way.
+const STUCK: Duration = Duration::from_millis(100);
 
 /// Where writes of one kind wait. Clones are the same queue.
 #[derive(Clone)]
-pub(super) struct Queue {
-    jobs: mpsc::Sender<Job>,
-    enough: Arc<Notify>,
-}
+pub(super) struct Queue(mpsc::Sender<Job>);
 
 impl Queue {
-    /// Starts two writers over a new queue that holds so many at most. They outlive all work, so that nothing that waits is
-    /// lost in a shutdown: once stopped they take nothing new, but still commit what they have.
+    /// Starts a writer over a new queue that holds so many at most, and a second one that helps out when the first is stuck.
+    /// They outlive all work, so that nothing that waits is lost in a shutdown: once stopped they take nothing new, but still
+    /// commit what they have.
     pub(super) fn start(name: &'static str, capacity: usize, store: &Arc<dyn Store>, lifecycle: &Lifecycle) -> Self {
         let (sender, jobs) = mpsc::channel(capacity);
-        let writer =
-            Writer { store: Arc::clone(store), jobs: Arc::new(Mutex::new(jobs)), stopped: lifecycle.stopped() };
-        let enough = Arc::new(Notify::new());
+        let writer = Writer {
+            store: Arc::clone(store),
+            jobs: Arc::new(Mutex::new(jobs)),
+            batches: Arc::default(),
+            stopped: lifecycle.stopped(),
+        };
         lifecycle.spawn_attendant(name, writer.clone().commit_all());
-        lifecycle.spawn_attendant(name, writer.commit_beside(Arc::clone(&enough)));
-        Self { jobs: sender, enough }
+        lifecycle.spawn_attendant(name, writer.help_out());
+        Self(sender)
     }
 
     /// Adds a write, as soon as there is room; `false`: nothing is written any more.
     pub(super) async fn push(&self, job: Job) -> bool {
-        let taken = self.jobs.send(job).await.is_ok();
-        if self.waiting() >= ENOUGH {
-            self.enough.notify_one();
-        }
-        taken
+        self.0.send(job).await.is_ok()
     }
 
     /// How many wait.
     pub(super) fn waiting(&self) -> usize {
-        self.jobs.max_capacity() - self.jobs.capacity()
+        self.0.max_capacity() - self.0.capacity()
     }
 }
 
@@ -63,6 +65,8 @@ impl Queue {
 struct Writer {
     store: Arc<dyn Store>,
     jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
+    /// How many the first writer has begun.
+    batches: Arc<AtomicU64>,
     stopped: CancellationToken,
 }
 
@@ -71,35 +75,41 @@ impl Writer {
     async fn commit_all(self) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(LARGEST_BATCH);
         while self.take(&mut waiting).await {
+            self.batches.fetch_add(1, Ordering::Relaxed);
             self.commit(&mut waiting).await;
         }
         Ok(())
     }
 
-    /// Commits what waits while the other one is busy: at once if that is enough to pay, and a little later if it is not.
-    async fn commit_beside(self, enough: Arc<Notify>) -> anyhow::Result<()> {
+    /// Commits what waits while the other one is stuck with one batch.
+    async fn help_out(self) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(LARGEST_BATCH);
-        while let Some(woken) = self.stopped.run_until_cancelled(timeout(LOOK, enough.notified())).await {
-            // Who holds it is about to take them.
-            let Ok(mut jobs) = self.jobs.try_lock() else { continue };
-            if jobs.is_empty() || (woken.is_ok() && jobs.len() < ENOUGH) {
-                continue;
+        let mut known = 0;
+        while self.stopped.run_until_cancelled(sleep(STUCK)).await.is_some() {
+            let before = known;
+            known = self.batches.load(Ordering::Relaxed);
+            while known == before && self.take_ready(&mut waiting) {
+                self.commit(&mut waiting).await;
+                known = self.batches.load(Ordering::Relaxed);
             }
-            while waiting.len() < LARGEST_BATCH
-                && let Ok(job) = jobs.try_recv()
-            {
-                waiting.push(job);
-            }
-            drop(jobs);
-            self.commit(&mut waiting).await;
         }
         Ok(())
+    }
+
+    /// Takes what is there, unless the other one is about to; `false`: nothing.
+    fn take_ready(&self, waiting: &mut Vec<Job>) -> bool {
+        let Ok(mut jobs) = self.jobs.try_lock() else { return false };
+        while waiting.len() < LARGEST_BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            waiting.push(job);
+        }
+        !waiting.is_empty()
     }
 
     /// Waits until there is something; `false`: there will be nothing any more.
     async fn take(&self, waiting: &mut Vec<Job>) -> bool {
         let mut jobs = self.jobs.lock().await;
-        gather(&jobs).await;
         loop {
             tokio::select! {
                 biased;
@@ -122,20 +132,6 @@ impl Writer {
         metrics::histogram!("switchboard_history_commit_seconds").record(begun.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few hundred writes")]
         metrics::histogram!("switchboard_history_batch_size").record(size as f64);
-    }
-}
-
-/// Lets whoever is just about to write come along: what else is ready to run goes first, as long as it brings half as much
-/// again. For a trickle nobody waits.
-async fn gather(jobs: &mpsc::Receiver<Job>) {
-    let mut waiting = jobs.len();
-    loop {
-        tokio::task::yield_now().await;
-        let now = jobs.len();
-        if now <= waiting + waiting / 2 || now >= LARGEST_BATCH {
-            return;
-        }
-        waiting = now;
     }
 }
 
