@@ -158,7 +158,7 @@ impl fmt::Debug for Config {
 #[serde(default, deny_unknown_fields)]
 pub struct DatabasePool {
     /// Connections that claim, tidy, and commit what is locked and read first; what is usually sent and reported is
-    /// committed over up to 4 more. Default: 3.
+    /// committed over up to 5 more. Default: 3.
     pub writers: u32,
     /// Connections that read. Default: 8.
     pub readers: u32,

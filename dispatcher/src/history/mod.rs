@@ -118,8 +118,10 @@ pub struct ReportResult {
 impl History {
     /// Starts the writers. They outlive all work, so that nothing that waits is lost in a shutdown.
     pub fn start(store: Arc<dyn Store>, lifecycle: &Lifecycle) -> Self {
-        let start = |name| Queue::start(name, QUEUE, &store, lifecycle);
-        let (sends, reports) = (start("history writers of sends"), start("history writers of reports"));
+        let start = |name, writers| Queue::start(name, QUEUE, writers, &store, lifecycle);
+        // Sends are one statement, and one batch after the other of them is the quickest. Reports are read first: while one
+        // batch is on its way, another is in the database.
+        let (sends, reports) = (start("history writer of sends", 1), start("history writers of reports", 2));
         Self { sends, reports, store, health: Arc::default(), patience: PATIENCE }
     }
 

@@ -33,10 +33,16 @@ const STUCK: Duration = Duration::from_millis(100);
 pub(super) struct Queue(mpsc::Sender<Job>);
 
 impl Queue {
-    /// Starts a writer over a new queue that holds so many at most, and a second one that helps out when the first is stuck.
-    /// They outlive all work, so that nothing that waits is lost in a shutdown: once stopped they take nothing new, but still
-    /// commit what they have.
-    pub(super) fn start(name: &'static str, capacity: usize, store: &Arc<dyn Store>, lifecycle: &Lifecycle) -> Self {
+    /// Starts so many writers over a new queue that holds so much at most, and one more that helps out when they are stuck. They
+    /// outlive all work, so that nothing that waits is lost in a shutdown: once stopped they take nothing new, but still commit
+    /// what they have.
+    pub(super) fn start(
+        name: &'static str,
+        capacity: usize,
+        writers: usize,
+        store: &Arc<dyn Store>,
+        lifecycle: &Lifecycle,
+    ) -> Self {
         let (sender, jobs) = mpsc::channel(capacity);
         let writer = Writer {
             store: Arc::clone(store),
@@ -44,7 +50,9 @@ impl Queue {
             batches: Arc::default(),
             stopped: lifecycle.stopped(),
         };
-        lifecycle.spawn_attendant(name, writer.clone().commit_all());
+        for _ in 0..writers {
+            lifecycle.spawn_attendant(name, writer.clone().commit_all());
+        }
         lifecycle.spawn_attendant(name, writer.help_out());
         Self(sender)
     }
@@ -65,7 +73,7 @@ impl Queue {
 struct Writer {
     store: Arc<dyn Store>,
     jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
-    /// How many the first writer has begun.
+    /// How many the writers have begun.
     batches: Arc<AtomicU64>,
     stopped: CancellationToken,
 }
@@ -81,7 +89,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits what waits while the other one is stuck with one batch.
+    /// Commits what waits while the others are stuck with what they have.
     async fn help_out(self) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(LARGEST_BATCH);
         let mut known = 0;
@@ -96,7 +104,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes what is there, unless the other one is about to; `false`: nothing.
+    /// Takes what is there, unless another one is about to; `false`: nothing.
     fn take_ready(&self, waiting: &mut Vec<Job>) -> bool {
         let Ok(mut jobs) = self.jobs.try_lock() else { return false };
         while waiting.len() < LARGEST_BATCH
