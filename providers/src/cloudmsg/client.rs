@@ -1,7 +1,5 @@
 //! Calls to CloudMsg: signed, made, and their answers judged (interface document, Credentials, Send, Errors).
 
-use std::{collections::HashMap, iter, time::Duration};
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -9,26 +7,21 @@ use reqwest::{Method, RequestBuilder, Url};
 use ring::hmac;
 
 use super::{
-    bulk::{Bulk, Place, Rider, Verdict},
     errors, form,
     images::{self, Hash, Images},
-    wire::{ErrorAnswer, RecipientAnswer, SendAnswer, SendRequest, UploadAnswer, UploadRequest},
+    wire::{ErrorAnswer, SendAnswer, SendRequest, UploadAnswer, UploadRequest},
 };
 use crate::{
     credentials::Credentials,
     foreign,
-    http::{Answer, Http, Lost},
-    model::{Acceptance, FailureCode, Fault, Image, Refusal, SendOutcome, Sms},
+    http::{Answer, Http},
+    model::{Acceptance, FailureCode, Image, Refusal, SendOutcome},
     verdict::{Finding, Meaning},
 };
 
 /// An answer that is not what its status promises proves nothing.
 pub(super) const UNREADABLE: Meaning =
     Meaning::in_doubt(FailureCode::ProviderUnavailable, "CloudMsg's answer cannot be read");
-
-/// Whoever made the call gave up before its answer.
-const ABANDONED: Meaning =
-    Meaning::in_doubt(FailureCode::ProviderTimeout, "the call in which the message went with others was given up");
 
 /// `requestStatusCode` of a recipient that was accepted.
 const RECIPIENT_ACCEPTED: &str = "A000";
@@ -44,7 +37,6 @@ pub(super) struct Account {
     /// Empty: none.
     pub(super) channel_id: String,
     images: Images,
-    bulk: Bulk,
 }
 
 impl Account {
@@ -60,7 +52,6 @@ impl Account {
             key: hmac::Key::new(hmac::HMAC_SHA256, value(form::SECRET_KEY).as_bytes()),
             channel_id: value(form::CHANNEL_ID).to_owned(),
             images: Images::default(),
-            bulk: Bulk::default(),
         }
     }
 
@@ -84,59 +75,14 @@ impl Account {
             .header("x-cm-signature", signature)
     }
 
-    /// Sends a text, together with others that are ready at the same time.
-    pub(super) async fn send_text(&self, sms: &Sms, at: DateTime<Utc>) -> SendOutcome {
-        match self.bulk.join(sms) {
-            Place::First(lead) => {
-                let riders = lead.gather().await;
-                if riders.is_empty() {
-                    return self.send_alone(sms, at).await;
-                }
-                match self.send_many(sms, riders, at).await {
-                    Verdict::Outcome(outcome) => outcome,
-                    Verdict::Alone => self.send_alone(sms, at).await,
-                }
-            }
-            Place::Along(verdict) => match verdict.await {
-                Ok(Verdict::Outcome(outcome)) => outcome,
-                Ok(Verdict::Alone) => self.send_alone(sms, at).await,
-                Err(_) => ABANDONED.found().into_outcome(),
-            },
-        }
-    }
-
-    async fn send_alone(&self, sms: &Sms, at: DateTime<Utc>) -> SendOutcome {
-        self.send(&SendRequest::texts(sms, iter::empty()), &sms.reference, at).await
-    }
-
-    /// Makes one call for all of them, and tells those who came along; what became of the first.
-    async fn send_many(&self, first: &Sms, riders: Vec<Rider>, at: DateTime<Utc>) -> Verdict {
-        let body = SendRequest::texts(first, riders.iter().map(|rider| &rider.sms));
-        match self.post(&body, at).await {
-            Ok(answer) if answer.status == StatusCode::ACCEPTED => {
-                let mut receipts = Receipts::of(&answer);
-                for rider in riders {
-                    let outcome = receipts.take(&rider.sms.reference);
-                    rider.tell(Verdict::Outcome(outcome));
-                }
-                Verdict::Outcome(receipts.take(&first.reference))
-            }
-            Ok(answer) => shared_fate(&judge(&answer, at).into_outcome(), riders),
-            Err(lost) => shared_fate(&lost.into(), riders),
-        }
-    }
-
     /// Sends a request whose one recipient has `reference`.
     pub(super) async fn send(&self, body: &SendRequest<'_>, reference: &str, at: DateTime<Utc>) -> SendOutcome {
-        match self.post(body, at).await {
+        let request = self.signed(Method::POST, self.messages.clone(), at).json(body);
+        match self.http.call(request, at).await {
             Ok(answer) if answer.status == StatusCode::ACCEPTED => receipt(&answer, reference),
             Ok(answer) => judge(&answer, at).into_outcome(),
             Err(lost) => lost.into(),
         }
-    }
-
-    async fn post(&self, body: &SendRequest<'_>, at: DateTime<Utc>) -> Result<Answer, Lost> {
-        self.http.call(self.signed(Method::POST, self.messages.clone(), at).json(body), at).await
     }
 
     /// The file ids of a message's images, uploading those that CloudMsg does not have.
@@ -169,7 +115,7 @@ impl Account {
             file_body: BASE64_STANDARD.encode(image.data()),
         };
         let request = self.signed(Method::POST, self.url(&["files"]), at).json(&body);
-        let answer = self.http.call(request, at).await.map_err(Lost::into_refusal)?;
+        let answer = self.http.call(request, at).await.map_err(crate::http::Lost::into_refusal)?;
         if answer.status != StatusCode::OK {
             return Err(judge(&answer, at).into_refusal());
         }
@@ -194,77 +140,31 @@ pub(super) fn sign(key: &hmac::Key, method: &str, target: &str, timestamp: &str,
     BASE64_STANDARD.encode(context.sign())
 }
 
-/// What a call that was not accepted means for all who went together. By the fault of a message or of the account it was
-/// refused for somebody among them, and for the others only because of their company.
-fn shared_fate(outcome: &SendOutcome, riders: Vec<Rider>) -> Verdict {
-    let verdict = || match outcome {
-        SendOutcome::Refused(refusal) if refusal.fault != Fault::Vendor => Verdict::Alone,
-        _ => Verdict::Outcome(outcome.clone()),
-    };
-    riders.into_iter().for_each(|rider| rider.tell(verdict()));
-    verdict()
-}
-
-/// What a 202 says about our one recipient, whom it need not name.
+/// What a 202 says about our one recipient. A call that was accepted may still have refused the recipient; a receipt
+/// that is not ours, or contradicts itself, proves nothing.
 pub(super) fn receipt(answer: &Answer, reference: &str) -> SendOutcome {
-    let Some(SendAnswer { request_time, messages }) = answer.json() else { return UNREADABLE.found().into_outcome() };
+    let in_doubt = || UNREADABLE.found().into_outcome();
+    let Some(SendAnswer { request_time, messages }) = answer.json() else { return in_doubt() };
     let ours = |given: &Option<String>| given.as_deref().is_none_or(|given| given == reference);
-    match messages.into_iter().next().filter(|recipient| ours(&recipient.client_ref)) {
-        Some(recipient) => recipient.outcome(request_time, answer.retry_after),
-        None => UNREADABLE.found().into_outcome(),
-    }
-}
-
-/// What a 202 says about many recipients, by our references.
-struct Receipts {
-    request_time: Option<i64>,
-    retry_after: Option<Duration>,
-    /// `None`: named more than once.
-    by_reference: HashMap<String, Option<RecipientAnswer>>,
-}
-
-impl Receipts {
-    fn of(answer: &Answer) -> Self {
-        let SendAnswer { request_time, messages } = answer.json().unwrap_or_default();
-        let mut by_reference = HashMap::with_capacity(messages.len());
-        for mut recipient in messages {
-            if let Some(reference) = recipient.client_ref.take() {
-                by_reference.entry(reference).and_modify(|known| *known = None).or_insert(Some(recipient));
-            }
-        }
-        Self { request_time, retry_after: answer.retry_after, by_reference }
-    }
-
-    /// What it says about one; of whom it says nothing, or more than one thing, nothing is proved.
-    fn take(&mut self, reference: &str) -> SendOutcome {
-        match self.by_reference.remove(reference).flatten() {
-            Some(recipient) => recipient.outcome(self.request_time, self.retry_after),
-            None => UNREADABLE.found().into_outcome(),
-        }
-    }
-}
-
-impl RecipientAnswer {
-    /// A call that was accepted may still have refused the recipient; a receipt that contradicts itself proves nothing.
-    fn outcome(self, request_time: Option<i64>, retry_after: Option<Duration>) -> SendOutcome {
-        let in_doubt = || UNREADABLE.found().into_outcome();
-        let accepted = self.request_status_code == RECIPIENT_ACCEPTED;
-        match (self.request_status_name.as_deref(), accepted) {
-            (Some("success") | None, true) => match self.message_id {
-                Some(id) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
-                    provider_message_id: id,
-                    accept_time: request_time.and_then(DateTime::from_timestamp_millis),
-                }),
-                _ => in_doubt(),
-            },
-            (Some("fail"), false) => Finding {
-                meaning: errors::recipient(&self.request_status_code),
-                provider_code: foreign::word(&self.request_status_code),
-                retry_after,
-            }
-            .into_outcome(),
+    let Some(recipient) = messages.into_iter().next().filter(|recipient| ours(&recipient.client_ref)) else {
+        return in_doubt();
+    };
+    let accepted = recipient.request_status_code == RECIPIENT_ACCEPTED;
+    match (recipient.request_status_name.as_deref(), accepted) {
+        (Some("success") | None, true) => match recipient.message_id {
+            Some(id) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
+                provider_message_id: id,
+                accept_time: request_time.and_then(DateTime::from_timestamp_millis),
+            }),
             _ => in_doubt(),
+        },
+        (Some("fail"), false) => Finding {
+            meaning: errors::recipient(&recipient.request_status_code),
+            provider_code: foreign::word(&recipient.request_status_code),
+            retry_after: answer.retry_after,
         }
+        .into_outcome(),
+        _ => in_doubt(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! CloudMsg. What it can do, and what is peculiar about it: `docs.md`.
 
-mod bulk;
 mod client;
 mod errors;
 mod form;
@@ -73,7 +72,7 @@ impl Vendor for CloudMsg {
 #[async_trait]
 impl MessageProvider for Account {
     async fn send_sms(&self, sms: &Sms, at: DateTime<Utc>) -> SendOutcome {
-        self.send_text(sms, at).await
+        self.send(&SendRequest::sms(sms), &sms.reference, at).await
     }
 
     /// A file id that has expired before its time is uploaded again, once.
