@@ -5,6 +5,7 @@
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
+use backon::{ConstantBuilder, Retryable as _};
 use chrono::{DateTime, Utc};
 use sqlx::{
     Row as _, Sqlite as Db, SqlitePool, ValueRef as _,
@@ -22,6 +23,8 @@ use super::{
 
 /// How long to wait for another process that writes, a key rotation say.
 const BUSY: Duration = Duration::from_secs(10);
+/// Tries within that time to give a new file its write-ahead log.
+const LOG_TRIES: u32 = 500;
 /// Connections that read: queries, and the snapshots that are being streamed.
 const READERS: u32 = 12;
 
@@ -48,8 +51,7 @@ impl Sqlite {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let unreachable = |source| OpenError::Unreachable { place: place.clone(), source };
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
-        let writer = writer.map_err(unreachable)?;
+        let writer = connect_writer(&options).await.map_err(unreachable)?;
         // Whole or not at all; the lock that a writer holds keeps others from doing it meanwhile.
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unreachable)?;
         migrations::sqlite()
@@ -61,6 +63,20 @@ impl Sqlite {
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.pragma("query_only", "ON")).await;
         Ok(Self { writer, readers: readers.map_err(unreachable)? })
     }
+}
+
+/// The one connection that writes. SQLite refuses at once to give a file its write-ahead log beside another that uses it:
+/// of two that begin together one tries again.
+async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let patience = ConstantBuilder::new().with_delay(BUSY / LOG_TRIES).with_max_times(LOG_TRIES as usize);
+    let connect = || SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
+    connect.retry(patience).when(is_busy).await
+}
+
+/// `SQLITE_BUSY`, with or without an extension in the higher bytes (<https://sqlite.org/rescode.html>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// Makes a new file with mode 0600; SQLite gives its companions the same. One that exists keeps its mode.

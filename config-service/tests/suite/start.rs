@@ -4,7 +4,11 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use chrono::DateTime;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
-use switchboard_config_service::{Config, migrate, rotate_keys, sealing::KeyRing};
+use switchboard_config_service::{
+    Config, migrate, rotate_keys,
+    sealing::KeyRing,
+    store::{self, Target},
+};
 use switchboard_proto::config::v1::{CreateOrganizationRequest, ListOrganizationsRequest, UpdateProviderConfigRequest};
 use switchboard_runtime::Lifecycle;
 
@@ -143,6 +147,20 @@ async fn a_database_file_that_cannot_be_made_is_named_with_its_setting() {
     for word in ["config_service.database_url", "file/below/config.db", "may write"] {
         assert!(why.contains(word), "{word}: {why}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_file_that_another_writes_to_is_waited_for() {
+    let folder = folder();
+    let file = format!("sqlite://{}?mode=rwc", folder.path().join("config.db").display());
+    let mut other = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let target = Target::parse(None, folder.path()).unwrap();
+    let mut opening = std::pin::pin!(store::migrate(&target));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it was opened, or not, while another wrote");
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    opening.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ mod tidy;
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
+use backon::{ConstantBuilder, Retryable as _};
 use chrono::{DateTime, Utc};
 use sqlx::{
     SqlitePool,
@@ -26,6 +27,10 @@ use super::{
 use crate::message::Message;
 use switchboard_runtime::telemetry::PoolUse;
 
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
+/// Tries within that time to give a new file its write-ahead log.
+const LOG_TRIES: u32 = 500;
 /// Pages that the writer keeps in memory, in KiB (`PRAGMA cache_size` counts pages unless negative): the ends of all indexes.
 const WRITERS_CACHE: &str = "-8192";
 /// Pages in the write-ahead log after which they are copied to where they belong. Most of them are written again and
@@ -53,14 +58,28 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10))
+            .busy_timeout(BUSY)
             .statement_cache_capacity(100);
         let writing = options.clone().pragma("cache_size", WRITERS_CACHE).pragma("wal_autocheckpoint", CHECKPOINT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
+        let writer = connect_writer(writing).await?;
         migrations::run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(Self { writer, readers, reconcile_after })
     }
+}
+
+/// The one connection that writes. SQLite gives a file its write-ahead log only when nobody else has it, and does not wait
+/// for that as it waits for everything else: whoever begins beside another tries again.
+async fn connect_writer(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let patience = ConstantBuilder::new().with_delay(BUSY / LOG_TRIES).with_max_times(LOG_TRIES as usize);
+    let connect = || SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
+    connect.retry(patience).when(is_busy).await
+}
+
+/// `SQLITE_BUSY`, with or without an extension in the higher bytes (<https://sqlite.org/rescode.html>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 #[async_trait]

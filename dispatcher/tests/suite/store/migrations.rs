@@ -1,6 +1,6 @@
 //! The schema's history on SQLite: forward only, and the rows of the system before this one stay readable.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::{
     SqlStr,
@@ -119,6 +119,18 @@ async fn several_may_bring_a_file_up_to_date_at_once() {
     for (store, id) in [(one, "m1"), (two, "m2"), (three, "m3")] {
         commit(&store.unwrap(), record(message(id))).await;
     }
+}
+
+#[tokio::test]
+async fn a_new_file_that_another_writes_to_is_waited_for() {
+    let engine = Sqlite::create().await;
+    let path = engine.path();
+    let other = engine.raw().await.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut opening = std::pin::pin!(SqliteStore::open(&path, RECONCILE_AFTER));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it was opened, or not, while another wrote");
+    other.commit().await.unwrap();
+    commit(&opening.await.unwrap(), record(message("m1"))).await;
 }
 
 #[tokio::test]
