@@ -3,7 +3,7 @@
 //! A message's id is `m-` and its reference, so that look-ups need no memory. Signatures are not checked, for what is
 //! measured is the other side.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -90,15 +90,27 @@ fn reference(query: &str) -> Option<&str> {
 
 /// The 202 of a send (CloudMsg interface document, Send).
 fn accept(body: &[u8]) -> Response<Full<Bytes>> {
-    let (Some(to), Some(reference)) = (text(body, br#""to":""#), text(body, br#""clientRef":""#)) else {
+    let now = SystemClock.now().timestamp_millis();
+    let mut messages = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((to, behind)) = text(rest, br#""to":""#)
+        && let Some((reference, behind)) = text(behind, br#""clientRef":""#)
+    {
+        let comma = if messages.is_empty() { "" } else { "," };
+        let _ = write!(
+            messages,
+            r#"{comma}{{"messageId":"m-{reference}","to":"{to}","clientRef":"{reference}","requestStatusCode":"A000","requestStatusName":"success","requestStatusDesc":""}}"#
+        );
+        rest = behind;
+    }
+    if messages.is_empty() {
         let error = r#"{"error":{"errorCode":"100","message":"no recipient"}}"#;
         return json(StatusCode::BAD_REQUEST, error.to_owned());
-    };
-    let now = SystemClock.now().timestamp_millis();
+    }
     json(
         StatusCode::ACCEPTED,
         format!(
-            r#"{{"requestId":"RCM-{reference}","requestTime":{now},"statusCode":"202","statusName":"success","messages":[{{"messageId":"m-{reference}","to":"{to}","clientRef":"{reference}","requestStatusCode":"A000","requestStatusName":"success","requestStatusDesc":""}}]}}"#
+            r#"{{"requestId":"RCM-{now}","requestTime":{now},"statusCode":"202","statusName":"success","messages":[{messages}]}}"#
         ),
     )
 }
@@ -112,11 +124,12 @@ fn delivered(id: &str) -> String {
     )
 }
 
-/// The text after `key`, up to the next quote. The values looked for hold no escapes.
-fn text<'b>(body: &'b [u8], key: &[u8]) -> Option<&'b str> {
+/// The text after `key`, up to the next quote, and what is behind it. The values looked for hold no escapes.
+fn text<'b>(body: &'b [u8], key: &[u8]) -> Option<(&'b str, &'b [u8])> {
     let start = body.windows(key.len()).position(|window| window == key)? + key.len();
     let length = body[start..].iter().position(|byte| *byte == b'"')?;
-    std::str::from_utf8(&body[start..start + length]).ok()
+    let (text, behind) = body[start..].split_at(length);
+    Some((std::str::from_utf8(text).ok()?, behind))
 }
 
 fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
@@ -130,12 +143,18 @@ fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_send_is_accepted_under_its_own_reference() {
-        let body = r#"{"type":"SMS","content":"안녕","messages":[{"to":"01012345678","clientRef":"ord-1"}]}"#;
-        assert_eq!(text(body.as_bytes(), br#""to":""#), Some("01012345678"));
-        assert_eq!(text(body.as_bytes(), br#""clientRef":""#), Some("ord-1"));
-        assert_eq!(accept(body.as_bytes()).status(), StatusCode::ACCEPTED);
+    #[tokio::test]
+    async fn each_recipient_is_accepted_under_its_own_reference() {
+        let body = r#"{"type":"SMS","content":"안녕","messages":[{"to":"01012345678","clientRef":"ord-1"},{"to":"01023456789","clientRef":"ord-2","content":"또"}]}"#;
+        let answer = accept(body.as_bytes());
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let of = |field: &str| {
+            answer["messages"].as_array().unwrap().iter().map(|message| message[field].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("messageId"), ["m-ord-1", "m-ord-2"]);
+        assert_eq!(of("to"), ["01012345678", "01023456789"]);
         assert_eq!(accept(b"{}").status(), StatusCode::BAD_REQUEST);
     }
 }

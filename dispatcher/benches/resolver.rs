@@ -142,6 +142,7 @@ fn start(url: &str, lifecycle: &Lifecycle) -> anyhow::Result<Resolver> {
     let config = Config::default();
     let limits = Limits {
         concurrency: config.account_concurrency,
+        texts_per_call: config.texts_per_call,
         queue: config.account_queue,
         queue_wait: config.queue_wait,
         send_timeout: config.send_timeout,

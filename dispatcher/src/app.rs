@@ -91,6 +91,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
 
     let limits = Limits {
         concurrency: config.account_concurrency.max(1),
+        texts_per_call: config.texts_per_call,
         queue: config.account_queue,
         queue_wait: config.queue_wait,
         send_timeout: config.send_timeout,

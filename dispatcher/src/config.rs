@@ -63,6 +63,9 @@ pub struct Config {
     pub send_timeout: Duration,
     /// Calls under way at once, by vendor account. Default: 256.
     pub account_concurrency: usize,
+    /// Texts of an account that go to the vendor in one call at most, when they are ready in the same moment and it takes
+    /// several; 1: each goes alone. An answer that is lost leaves all of its call in doubt. Default: 32.
+    pub texts_per_call: usize,
     /// Sends that wait for a place at most, by vendor account. Default: 1024.
     pub account_queue: usize,
     /// How long a send waits for a place before it is refused as overloaded. Default: 2s.
@@ -122,6 +125,7 @@ impl Default for Config {
             record_timeout: Duration::from_millis(800),
             send_timeout: Duration::from_secs(10),
             account_concurrency: 256,
+            texts_per_call: 32,
             account_queue: 1024,
             queue_wait: Duration::from_secs(2),
             account_rate: 0,

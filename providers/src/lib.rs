@@ -29,5 +29,7 @@ pub mod webhook;
 
 pub use credentials::{Credentials, CredentialsError, Form, FormField, FormViolation, Use};
 pub use registry::{Registry, UnknownVendor, VendorSettings};
-pub use vendor::{AccountCheck, Descriptor, MessageProvider, Recovery, ResultsFeed, ResultsPage, ResultsSpan, Vendor};
+pub use vendor::{
+    AccountCheck, BulkTexts, Descriptor, MessageProvider, Recovery, ResultsFeed, ResultsPage, ResultsSpan, Vendor,
+};
 pub use webhook::{WebhookError, WebhookEvent, WebhookFormat};

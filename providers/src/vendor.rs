@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     credentials::{Credentials, CredentialsError, Form, Localized},
-    model::{Alimtalk, Channel, Failure, FailureCode, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
+    model::{Alimtalk, CallOutcome, Channel, Failure, FailureCode, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
     webhook::WebhookFormat,
 };
 
@@ -87,6 +87,11 @@ pub trait MessageProvider: Send + Sync {
     /// Sends an Alimtalk.
     async fn send_alimtalk(&self, alimtalk: &Alimtalk, at: DateTime<Utc>) -> SendOutcome;
 
+    /// Texts in one call, for a vendor that takes several at once.
+    fn bulk(&self) -> Option<&dyn BulkTexts> {
+        None
+    }
+
     /// Asks the vendor whether the credentials are good. Never sends a message.
     ///
     /// # Errors
@@ -112,6 +117,19 @@ pub trait MessageProvider: Send + Sync {
         let failure = Failure::new(FailureCode::Unknown, "", "this vendor has no feed of results", false);
         Err(LookUpError { failure, retry_after: None })
     }
+}
+
+/// Texts in one call, each with words and a reference of its own: [`MessageProvider::bulk`].
+#[async_trait]
+pub trait BulkTexts: Send + Sync {
+    /// How many at most.
+    fn most(&self) -> usize;
+
+    /// Whether one call can carry both.
+    fn can_share(&self, one: &Sms, other: &Sms) -> bool;
+
+    /// Sends texts that can all share a call with the first: at least one, and no more than [`BulkTexts::most`].
+    async fn send_texts(&self, texts: &[&Sms], at: DateTime<Utc>) -> CallOutcome;
 }
 
 /// What to ask a feed for.

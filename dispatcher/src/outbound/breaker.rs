@@ -20,7 +20,7 @@ use failsafe::{
     failure_policy::{self, SuccessRateOverTimeWindow},
 };
 use futures::future::BoxFuture;
-use switchboard_providers::model::{Failure, FailureCode, Fault, Refusal, SendOutcome};
+use switchboard_providers::model::{CallOutcome, Fault, Refusal, SendOutcome};
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
@@ -130,6 +130,11 @@ impl Breaker {
         STATES[usize::from(self.shared.state.load(Ordering::Acquire))]
     }
 
+    /// Whether the vendor works as far as is known, and all traffic may go there.
+    pub(super) fn is_well(&self) -> bool {
+        self.shared.most_under_way() == usize::MAX
+    }
+
     /// A place for one call; `None`: the vendor is left alone now.
     fn enter(&self) -> Option<Passage> {
         if !self.machine.is_call_permitted() {
@@ -175,13 +180,17 @@ impl Drop for Passage {
     }
 }
 
-/// Whether an outcome counts against the vendor's health.
-fn is_vendors_fault(result: &Result<SendOutcome, BoxError>) -> bool {
-    match result {
-        Ok(SendOutcome::Accepted(_)) => false,
-        Ok(SendOutcome::Refused(Refusal { fault, .. })) => *fault == Fault::Vendor,
-        Ok(SendOutcome::InDoubt(_)) | Err(_) => true,
-    }
+/// Whether a call counts against the vendor's health: one whose answer is lost or tells of the vendor's fault, for half of
+/// its messages where it tells for each.
+fn is_vendors_fault(result: &Result<CallOutcome, BoxError>) -> bool {
+    let Ok(outcome) = result else { return true };
+    let outcomes = outcome.outcomes();
+    let faults = outcomes.iter().filter(|outcome| match outcome {
+        SendOutcome::Accepted(_) => false,
+        SendOutcome::Refused(Refusal { fault, .. }) => *fault == Fault::Vendor,
+        SendOutcome::InDoubt(_) => true,
+    });
+    2 * faults.count() >= outcomes.len()
 }
 
 impl<S> Layer<S> for Breaker {
@@ -192,7 +201,12 @@ impl<S> Layer<S> for Breaker {
     }
 }
 
-/// A service behind the breaker. A call that may not pass is refused, and nothing reaches the vendor.
+/// A call was not let through, and nothing reached the vendor.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the vendor has failed too often and is left alone for now; it was not called")]
+pub(super) struct LeftAlone;
+
+/// A service behind the breaker. A call that may not pass ends with [`LeftAlone`].
 #[derive(Clone)]
 pub(super) struct Guarded<S> {
     breaker: Breaker,
@@ -201,12 +215,12 @@ pub(super) struct Guarded<S> {
 
 impl<S, R> Service<R> for Guarded<S>
 where
-    S: Service<R, Response = SendOutcome, Error = BoxError>,
+    S: Service<R, Response = CallOutcome, Error = BoxError>,
     S::Future: Send + 'static,
 {
-    type Response = SendOutcome;
+    type Response = CallOutcome;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<SendOutcome, BoxError>>;
+    type Future = BoxFuture<'static, Result<CallOutcome, BoxError>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(context)
@@ -214,7 +228,7 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let Some(passage) = self.breaker.enter() else {
-            return Box::pin(std::future::ready(Ok(left_alone(&self.breaker.shared.settings))));
+            return Box::pin(std::future::ready(Err(LeftAlone.into())));
         };
         let machine = self.breaker.machine.clone();
         let call = self.inner.call(request);
@@ -231,17 +245,10 @@ where
     }
 }
 
-fn left_alone(settings: &BreakerSettings) -> SendOutcome {
-    let detail = "the vendor has failed too often and is left alone for now; it was not called";
-    SendOutcome::Refused(Refusal {
-        failure: Failure::new(FailureCode::ProviderUnavailable, "", detail, true),
-        fault: Fault::Vendor,
-        retry_after: Some(settings.pause),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use switchboard_providers::model::{Failure, FailureCode};
+
     use super::*;
 
     fn settings() -> BreakerSettings {
@@ -271,9 +278,10 @@ mod tests {
                 let (outcome, counter) = (outcome.clone(), Arc::clone(&called));
                 let vendor = tower::service_fn(move |()| {
                     counter.fetch_add(1, Ordering::Relaxed);
-                    std::future::ready(Ok::<_, BoxError>(outcome.clone()))
+                    std::future::ready(Ok::<_, BoxError>(CallOutcome::All(outcome.clone())))
                 });
-                futures::executor::block_on(breaker.layer(vendor).call(())).unwrap();
+                let passed = futures::executor::block_on(breaker.layer(vendor).call(())).is_ok();
+                assert_eq!(passed, called.load(Ordering::Relaxed) == 1);
                 reached += called.load(Ordering::Relaxed);
             }
             reached
@@ -287,6 +295,17 @@ mod tests {
             let breaker = Breaker::new("cloudmsg", "svc-a", &settings(), 64);
             assert_eq!(calls(&breaker, &refusal(fault), 1000), 1000);
         }
+    }
+
+    #[test]
+    fn a_call_for_many_fails_when_half_of_them_do() {
+        let in_doubt = || SendOutcome::InDoubt(Failure::new(FailureCode::Unknown, "", "", false));
+        let [wrong, vendors] = [Fault::Message, Fault::Vendor].map(refusal);
+        let each = |outcomes: Vec<SendOutcome>| is_vendors_fault(&Ok(CallOutcome::Each(outcomes)));
+        assert!(!each(vec![wrong.clone(), wrong.clone(), in_doubt()]));
+        assert!(each(vec![wrong, vendors.clone(), in_doubt()]));
+        assert!(is_vendors_fault(&Ok(CallOutcome::All(vendors))));
+        assert!(is_vendors_fault(&Err("lost".into())));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    iter,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -9,17 +10,18 @@ use std::{
 use chrono::{DateTime, Utc};
 use switchboard_providers::{
     MessageProvider, ResultsPage, ResultsSpan,
-    model::{Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Refusal, Report, SendOutcome},
+    model::{CallOutcome, Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Refusal, Report, SendOutcome},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use tower::{Service as _, ServiceExt as _};
+use tower::{BoxError, Service as _, ServiceExt as _};
 
 use super::{
     BreakerSettings, Outgoing,
-    breaker::{Breaker, STATES},
+    breaker::{Breaker, LeftAlone, STATES},
+    company::{Company, Place, Verdict},
     meter::Meter,
     pace::Pace,
     rate::Rate,
@@ -31,6 +33,8 @@ use super::{
 pub struct Limits {
     /// Calls under way at once.
     pub concurrency: usize,
+    /// Texts that go in one call at most, where the vendor takes several; below 2 each goes alone.
+    pub texts_per_call: usize,
     /// Sends that wait for a place at most.
     pub queue: usize,
     /// How long a send waits for a place.
@@ -62,6 +66,7 @@ struct Shared {
     /// The account's name where the rate is kept.
     rate_key: String,
     pace: Pace,
+    company: Company,
     /// Places in the queue and under way together.
     places: Arc<Semaphore>,
 }
@@ -144,6 +149,15 @@ impl Lane {
 }
 
 impl Shared {
+    /// How a message goes. While it is not certain that the vendor works, none shares the risk of another's call.
+    fn place(&self, provider: &Arc<dyn MessageProvider>, message: &Arc<Outgoing>) -> Place<'_> {
+        if self.breaker.is_well() {
+            self.company.join(provider, message, self.limits.texts_per_call)
+        } else {
+            Place::Alone
+        }
+    }
+
     /// Asks when it is the account's turn, unless the vendor has asked for a pause.
     async fn ask<T>(&self, question: impl Future<Output = Result<T, LookUpError>>) -> Result<T, LookUpError> {
         if let Some(rest) = self.pace.paused() {
@@ -161,36 +175,113 @@ impl Shared {
 }
 
 impl Admitted {
-    /// Calls the vendor, unless it has asked to be left alone: then the send is refused without a call.
+    /// Sends a message, in one call with others of the account that are ready in the same moment where the vendor takes
+    /// several. No call is made while the vendor has asked to be left alone: then the message is refused.
     pub async fn send(mut self, message: Arc<Outgoing>, at: DateTime<Utc>) -> SendOutcome {
+        let shared = Arc::clone(&self.shared);
+        let along = match shared.place(&self.provider, &message) {
+            Place::Alone => Vec::new(),
+            Place::First(lead) => lead.gather().await,
+            Place::Along(verdict) => {
+                return match verdict.await {
+                    Ok(Verdict::Outcome(outcome)) => outcome,
+                    Ok(Verdict::Alone) => self.send_alone_again(message, at).await,
+                    Err(_) => given_up(),
+                };
+            }
+        };
+        if along.is_empty() {
+            return only(self.call(vec![message], at).await);
+        }
+        let messages = iter::once(&message).chain(along.iter().map(|along| &along.message)).map(Arc::clone).collect();
+        match self.call(messages, at).await {
+            CallOutcome::Each(outcomes) => {
+                let mut outcomes = outcomes.into_iter();
+                let first = outcomes.next().unwrap_or_else(given_up);
+                along.into_iter().zip(outcomes).for_each(|(along, outcome)| along.tell(Verdict::Outcome(outcome)));
+                first
+            }
+            // Meant for somebody among them; the others were refused only for their company.
+            CallOutcome::All(SendOutcome::Refused(Refusal { fault: Fault::Message | Fault::Account, .. })) => {
+                along.into_iter().for_each(|along| along.tell(Verdict::Alone));
+                self.send_alone_again(message, at).await
+            }
+            CallOutcome::All(outcome) => {
+                along.into_iter().for_each(|along| along.tell(Verdict::Outcome(outcome.clone())));
+                outcome
+            }
+        }
+    }
+
+    /// After a call in which it was not taken: a second one, in its turn.
+    async fn send_alone_again(mut self, message: Arc<Outgoing>, at: DateTime<Utc>) -> SendOutcome {
+        self.shared.rate.turn(&self.shared.rate_key).await;
+        only(self.call(vec![message], at).await)
+    }
+
+    /// Calls the vendor once, unless it has asked to be left alone.
+    async fn call(&mut self, messages: Vec<Arc<Outgoing>>, at: DateTime<Utc>) -> CallOutcome {
         if let Some(rest) = self.shared.pace.paused() {
-            return left_alone(rest);
+            let detail = "the vendor has asked for a pause; it was not called";
+            return CallOutcome::All(spared(FailureCode::ProviderThrottled, detail, rest));
         }
         let begun = Instant::now();
-        let call = Call { provider: self.provider, message, at };
-        let outcome = match self.stack.call(call).await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is::<tower::timeout::error::Elapsed>() => {
-                let detail = "the vendor did not answer in time; whether it has the message is not known";
-                SendOutcome::InDoubt(Failure::new(FailureCode::ProviderTimeout, "", detail, false))
-            }
-            Err(error) => SendOutcome::InDoubt(Failure::new(FailureCode::Unknown, "", error.to_string(), false)),
+        let call = Call { provider: Arc::clone(&self.provider), messages, at };
+        let called = match self.stack.ready().await {
+            Ok(stack) => stack.call(call).await,
+            Err(error) => Err(error),
         };
-        if let SendOutcome::Refused(Refusal { retry_after: Some(pause), fault: Fault::Vendor, .. }) = &outcome {
-            self.shared.pace.pause(*pause);
+        let outcome = match called {
+            Ok(outcome) => outcome,
+            Err(error) if error.is::<LeftAlone>() => {
+                let pause = self.shared.limits.breaker.pause;
+                return CallOutcome::All(spared(FailureCode::ProviderUnavailable, error.to_string(), pause));
+            }
+            Err(error) => CallOutcome::All(SendOutcome::InDoubt(lost(&error))),
+        };
+        if let Some(pause) = outcome.outcomes().iter().filter_map(pause_asked_for).max() {
+            self.shared.pace.pause(pause);
         }
         self.shared.meter.called(&outcome, begun.elapsed());
         outcome
     }
 }
 
-fn left_alone(rest: Duration) -> SendOutcome {
-    let detail = "the vendor has asked for a pause; it was not called";
-    SendOutcome::Refused(Refusal {
-        failure: Failure::new(FailureCode::ProviderThrottled, "", detail, true),
-        fault: Fault::Vendor,
-        retry_after: Some(rest),
-    })
+/// What a call for one message came to.
+fn only(outcome: CallOutcome) -> SendOutcome {
+    match outcome {
+        CallOutcome::All(outcome) => outcome,
+        CallOutcome::Each(outcomes) => outcomes.into_iter().next().unwrap_or_else(given_up),
+    }
+}
+
+/// How long the vendor wants to be left alone.
+fn pause_asked_for(outcome: &SendOutcome) -> Option<Duration> {
+    match outcome {
+        SendOutcome::Refused(Refusal { retry_after, fault: Fault::Vendor, .. }) => *retry_after,
+        _ => None,
+    }
+}
+
+fn given_up() -> SendOutcome {
+    let detail = "the call in which it went with others was given up; whether the vendor has it is not known";
+    SendOutcome::InDoubt(Failure::new(FailureCode::ProviderTimeout, "", detail, false))
+}
+
+/// Why it is not known what a call came to.
+fn lost(error: &BoxError) -> Failure {
+    if error.is::<tower::timeout::error::Elapsed>() {
+        let detail = "the vendor did not answer in time; whether it has the message is not known";
+        Failure::new(FailureCode::ProviderTimeout, "", detail, false)
+    } else {
+        Failure::new(FailureCode::Unknown, "", error.to_string(), false)
+    }
+}
+
+/// The vendor was not called, to leave it alone.
+fn spared(code: FailureCode, detail: impl Into<String>, rest: Duration) -> SendOutcome {
+    let failure = Failure::new(code, "", detail, true);
+    SendOutcome::Refused(Refusal { failure, fault: Fault::Vendor, retry_after: Some(rest) })
 }
 
 /// The lanes there are, by vendor and account. A change of the mapping must not forget what is under way, so they
@@ -265,6 +356,7 @@ impl Lanes {
             rate: Arc::clone(rate),
             rate_key: format!("{provider_code}:{account}"),
             pace: Pace::default(),
+            company: Company::default(),
             places: Arc::new(Semaphore::new(limits.places())),
         });
         open.lanes.insert(key, Arc::clone(&shared));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, histogram};
-use switchboard_providers::model::{Channel, SendOutcome};
+use switchboard_providers::model::{CallOutcome, Channel, SendOutcome};
 
 const OUTCOMES: [&str; 3] = ["accepted", "refused", "in_doubt"];
 
@@ -35,9 +35,12 @@ impl Meter {
         self.sends[channel as usize][position(outcome)].increment(1);
     }
 
-    /// One call.
-    pub(super) fn called(&self, outcome: &SendOutcome, took: Duration) {
-        self.calls[position(outcome)].record(took);
+    /// One call, by what most of its messages came to.
+    pub(super) fn called(&self, outcome: &CallOutcome, took: Duration) {
+        let mut counts = [0; OUTCOMES.len()];
+        outcome.outcomes().iter().for_each(|outcome| counts[position(outcome)] += 1);
+        let most = counts.iter().enumerate().max_by_key(|(_, count)| **count);
+        self.calls[most.map_or(0, |(position, _)| position)].record(took);
     }
 
     /// No place for a send.

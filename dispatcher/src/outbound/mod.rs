@@ -2,9 +2,11 @@
 //!
 //! From the outside in: rate, circuit breaker, concurrency limit, timeout, vendor. Admission comes before anything is
 //! recorded ([`Lane::admit`] reserves a place, bounded in number and time), so that an overloaded lane refuses early
-//! instead of late. A call that outlives its timeout is in doubt, never failed.
+//! instead of late. A call that outlives its timeout is in doubt, never failed. Texts that are ready in the same moment may
+//! share a call, which is made up outside all these layers: to them it is one call.
 
 mod breaker;
+mod company;
 mod lane;
 mod meter;
 mod outgoing;

@@ -8,19 +8,21 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use switchboard_providers::{MessageProvider, model::SendOutcome};
+use switchboard_providers::{MessageProvider, model::CallOutcome};
 use tower::{BoxError, Service, ServiceBuilder, limit::ConcurrencyLimit, timeout::Timeout};
 
 use super::{
     Limits, Outgoing,
     breaker::{Breaker, Guarded},
+    company::text,
 };
 
-/// One call of the vendor.
+/// One call of the vendor, which is one call for every layer, however many messages it carries.
 pub(super) struct Call {
     /// Which of the lane's clients: credentials may have changed since another call began.
     pub(super) provider: Arc<dyn MessageProvider>,
-    pub(super) message: Arc<Outgoing>,
+    /// At least one; several are texts that can share a call.
+    pub(super) messages: Vec<Arc<Outgoing>>,
     pub(super) at: DateTime<Utc>,
 }
 
@@ -29,20 +31,27 @@ pub(super) struct Call {
 pub(super) struct Vendor;
 
 impl Service<Call> for Vendor {
-    type Response = SendOutcome;
+    type Response = CallOutcome;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<SendOutcome, BoxError>>;
+    type Future = BoxFuture<'static, Result<CallOutcome, BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, Call { provider, message, at }: Call) -> Self::Future {
+    fn call(&mut self, Call { provider, messages, at }: Call) -> Self::Future {
         Box::pin(async move {
-            Ok(match &*message {
-                Outgoing::Sms(sms) => provider.send_sms(sms, at).await,
-                Outgoing::Mms(mms) => provider.send_mms(mms, at).await,
-                Outgoing::Alimtalk(alimtalk) => provider.send_alimtalk(alimtalk, at).await,
+            Ok(match (&messages[..], provider.bulk()) {
+                ([message], _) => CallOutcome::All(match &**message {
+                    Outgoing::Sms(sms) => provider.send_sms(sms, at).await,
+                    Outgoing::Mms(mms) => provider.send_mms(mms, at).await,
+                    Outgoing::Alimtalk(alimtalk) => provider.send_alimtalk(alimtalk, at).await,
+                }),
+                (messages, Some(bulk)) => {
+                    let texts: Vec<_> = messages.iter().filter_map(|message| text(message)).collect();
+                    bulk.send_texts(&texts, at).await
+                }
+                (_, None) => return Err("this vendor takes one message a call".into()),
             })
         })
     }

@@ -41,6 +41,7 @@ fn account(registry: &Registry, code: &str, channels: &'static [Channel]) -> (St
     };
     let limits = Limits {
         concurrency: 1,
+        texts_per_call: 1,
         queue: 0,
         queue_wait: Duration::ZERO,
         send_timeout: Duration::ZERO,

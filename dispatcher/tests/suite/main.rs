@@ -4,6 +4,7 @@
 
 mod api;
 mod choosing;
+mod company;
 mod policy;
 mod rate;
 mod store;

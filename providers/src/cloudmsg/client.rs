@@ -1,5 +1,7 @@
 //! Calls to CloudMsg: signed, made, and their answers judged (interface document, Credentials, Send, Errors).
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -9,12 +11,12 @@ use ring::hmac;
 use super::{
     errors, form,
     images::{self, Hash, Images},
-    wire::{ErrorAnswer, SendAnswer, SendRequest, UploadAnswer, UploadRequest},
+    wire::{ErrorAnswer, RecipientAnswer, SendAnswer, SendRequest, UploadAnswer, UploadRequest},
 };
 use crate::{
     credentials::Credentials,
     foreign,
-    http::{Answer, Http},
+    http::{Answer, Http, Lost},
     model::{Acceptance, FailureCode, Image, Refusal, SendOutcome},
     verdict::{Finding, Meaning},
 };
@@ -77,12 +79,16 @@ impl Account {
 
     /// Sends a request whose one recipient has `reference`.
     pub(super) async fn send(&self, body: &SendRequest<'_>, reference: &str, at: DateTime<Utc>) -> SendOutcome {
-        let request = self.signed(Method::POST, self.messages.clone(), at).json(body);
-        match self.http.call(request, at).await {
+        match self.post(body, at).await {
             Ok(answer) if answer.status == StatusCode::ACCEPTED => receipt(&answer, reference),
             Ok(answer) => judge(&answer, at).into_outcome(),
             Err(lost) => lost.into(),
         }
+    }
+
+    /// Posts a send.
+    pub(super) async fn post(&self, body: &SendRequest<'_>, at: DateTime<Utc>) -> Result<Answer, Lost> {
+        self.http.call(self.signed(Method::POST, self.messages.clone(), at).json(body), at).await
     }
 
     /// The file ids of a message's images, uploading those that CloudMsg does not have.
@@ -115,7 +121,7 @@ impl Account {
             file_body: BASE64_STANDARD.encode(image.data()),
         };
         let request = self.signed(Method::POST, self.url(&["files"]), at).json(&body);
-        let answer = self.http.call(request, at).await.map_err(crate::http::Lost::into_refusal)?;
+        let answer = self.http.call(request, at).await.map_err(Lost::into_refusal)?;
         if answer.status != StatusCode::OK {
             return Err(judge(&answer, at).into_refusal());
         }
@@ -140,31 +146,37 @@ pub(super) fn sign(key: &hmac::Key, method: &str, target: &str, timestamp: &str,
     BASE64_STANDARD.encode(context.sign())
 }
 
-/// What a 202 says about our one recipient. A call that was accepted may still have refused the recipient; a receipt
-/// that is not ours, or contradicts itself, proves nothing.
+/// What a 202 says about our one recipient, whom it need not name.
 pub(super) fn receipt(answer: &Answer, reference: &str) -> SendOutcome {
-    let in_doubt = || UNREADABLE.found().into_outcome();
-    let Some(SendAnswer { request_time, messages }) = answer.json() else { return in_doubt() };
+    let Some(SendAnswer { request_time, messages }) = answer.json() else { return UNREADABLE.found().into_outcome() };
     let ours = |given: &Option<String>| given.as_deref().is_none_or(|given| given == reference);
-    let Some(recipient) = messages.into_iter().next().filter(|recipient| ours(&recipient.client_ref)) else {
-        return in_doubt();
-    };
-    let accepted = recipient.request_status_code == RECIPIENT_ACCEPTED;
-    match (recipient.request_status_name.as_deref(), accepted) {
-        (Some("success") | None, true) => match recipient.message_id {
-            Some(id) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
-                provider_message_id: id,
-                accept_time: request_time.and_then(DateTime::from_timestamp_millis),
-            }),
+    match messages.into_iter().next().filter(|recipient| ours(&recipient.client_ref)) {
+        Some(recipient) => recipient.outcome(request_time, answer.retry_after),
+        None => UNREADABLE.found().into_outcome(),
+    }
+}
+
+impl RecipientAnswer {
+    /// A call that was accepted may still have refused the recipient; a receipt that contradicts itself proves nothing.
+    pub(super) fn outcome(self, request_time: Option<i64>, retry_after: Option<Duration>) -> SendOutcome {
+        let in_doubt = || UNREADABLE.found().into_outcome();
+        let accepted = self.request_status_code == RECIPIENT_ACCEPTED;
+        match (self.request_status_name.as_deref(), accepted) {
+            (Some("success") | None, true) => match self.message_id {
+                Some(id) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
+                    provider_message_id: id,
+                    accept_time: request_time.and_then(DateTime::from_timestamp_millis),
+                }),
+                _ => in_doubt(),
+            },
+            (Some("fail"), false) => Finding {
+                meaning: errors::recipient(&self.request_status_code),
+                provider_code: foreign::word(&self.request_status_code),
+                retry_after,
+            }
+            .into_outcome(),
             _ => in_doubt(),
-        },
-        (Some("fail"), false) => Finding {
-            meaning: errors::recipient(&recipient.request_status_code),
-            provider_code: foreign::word(&recipient.request_status_code),
-            retry_after: answer.retry_after,
         }
-        .into_outcome(),
-        _ => in_doubt(),
     }
 }
 

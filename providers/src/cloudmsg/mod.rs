@@ -1,5 +1,6 @@
 //! CloudMsg. What it can do, and what is peculiar about it: `docs.md`.
 
+mod bulk;
 mod client;
 mod errors;
 mod form;
@@ -26,7 +27,7 @@ use crate::{
     http::{ClientError, Http, Lost},
     model::{Alimtalk, Channel, Failure, FailureCode, Fault, LookUp, LookUpError, Mms, Report, SendOutcome, Sms},
     registry::VendorSettings,
-    vendor::{AccountCheck, Descriptor, MessageProvider, Recovery, Vendor},
+    vendor::{AccountCheck, BulkTexts, Descriptor, MessageProvider, Recovery, Vendor},
     verdict::refused,
     webhook::WebhookFormat,
 };
@@ -72,7 +73,7 @@ impl Vendor for CloudMsg {
 #[async_trait]
 impl MessageProvider for Account {
     async fn send_sms(&self, sms: &Sms, at: DateTime<Utc>) -> SendOutcome {
-        self.send(&SendRequest::sms(sms), &sms.reference, at).await
+        self.send(&SendRequest::texts(&[sms]), &sms.reference, at).await
     }
 
     /// A file id that has expired before its time is uploaded again, once.
@@ -99,6 +100,10 @@ impl MessageProvider for Account {
             );
         };
         self.send(&SendRequest::alimtalk(alimtalk, channel), &alimtalk.reference, at).await
+    }
+
+    fn bulk(&self) -> Option<&dyn BulkTexts> {
+        Some(self)
     }
 
     async fn validate_credentials(&self, at: DateTime<Utc>) -> Result<AccountCheck, Failure> {

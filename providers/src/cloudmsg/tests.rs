@@ -66,7 +66,7 @@ fn sent(request: &SendRequest<'_>) -> Value {
 #[test]
 fn every_field_of_an_sms_and_an_lms_is_where_the_document_wants_it() {
     assert_eq!(
-        sent(&SendRequest::sms(&sms(TextKind::Sms, Purpose::Transactional))),
+        sent(&SendRequest::texts(&[&sms(TextKind::Sms, Purpose::Transactional)])),
         json!({
             "type": "SMS", "contentType": "COMM", "from": "15881234", "content": "안녕하세요",
             "messages": [{"to": "01012345678", "clientRef": "ord-1001"}],
@@ -74,7 +74,7 @@ fn every_field_of_an_sms_and_an_lms_is_where_the_document_wants_it() {
     );
     let purpose = Purpose::Advertisement(Advertisement { opt_out_number: "0801234567".into() });
     assert_eq!(
-        sent(&SendRequest::sms(&sms(TextKind::Lms, purpose))),
+        sent(&SendRequest::texts(&[&sms(TextKind::Lms, purpose)])),
         json!({
             "type": "LMS", "contentType": "AD", "from": "15881234", "subject": "제목", "content": "안녕하세요",
             "messages": [{"to": "01012345678", "clientRef": "ord-1001"}],

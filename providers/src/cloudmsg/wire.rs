@@ -7,12 +7,12 @@ use crate::{
     carrier,
     foreign::{id, word},
     model::{
-        Alimtalk, Button, ButtonType, Channel, Failure, Fallback, FallbackReport, Mms, Purpose, Report, ReportedStatus,
-        Sms, TextKind,
+        Alimtalk, Button, ButtonType, Channel, Failure, Fallback, FallbackReport, Mms, PhoneNumber, Purpose, Report,
+        ReportedStatus, Sms, TextKind,
     },
 };
 
-/// `POST …/messages`, always with one recipient: a refusal then is about this message and no other.
+/// `POST …/messages`: texts with one recipient or more, everything else with one.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SendRequest<'a> {
@@ -25,7 +25,7 @@ pub(super) struct SendRequest<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     subject: &'a str,
     content: &'a str,
-    messages: [Recipient<'a>; 1],
+    messages: Vec<Recipient<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<FileId<'a>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -37,6 +37,15 @@ pub(super) struct SendRequest<'a> {
 struct Recipient<'a> {
     to: &'a str,
     client_ref: &'a str,
+    /// Its own text; `None`: that of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+}
+
+impl<'a> Recipient<'a> {
+    fn new(to: &'a PhoneNumber, reference: &'a str) -> Self {
+        Self { to: to.national_digits(), client_ref: reference, content: None }
+    }
 }
 
 #[derive(Serialize)]
@@ -88,14 +97,20 @@ struct FailoverConfig<'a> {
 }
 
 impl<'a> SendRequest<'a> {
-    pub(super) fn sms(sms: &'a Sms) -> Self {
+    /// Texts that share all but recipient and text.
+    pub(super) fn texts(texts: &[&'a Sms]) -> Self {
+        let first = texts[0];
+        let messages = texts.iter().map(|sms| Recipient {
+            content: Some(sms.text.as_str()).filter(|text| *text != first.text),
+            ..Recipient::new(&sms.to, &sms.reference)
+        });
         Self {
-            kind: Channel::from(sms.kind).as_str(),
-            content_type: Some(content_type(&sms.purpose)),
-            from: sms.sender.national_digits(),
-            subject: subject(sms.kind, &sms.subject),
-            content: &sms.text,
-            messages: [Recipient { to: sms.to.national_digits(), client_ref: &sms.reference }],
+            kind: Channel::from(first.kind).as_str(),
+            content_type: Some(content_type(&first.purpose)),
+            from: first.sender.national_digits(),
+            subject: subject(first.kind, &first.subject),
+            content: &first.text,
+            messages: messages.collect(),
             files: Vec::new(),
             alimtalk: None,
         }
@@ -108,7 +123,7 @@ impl<'a> SendRequest<'a> {
             from: mms.sender.national_digits(),
             subject: &mms.subject,
             content: &mms.text,
-            messages: [Recipient { to: mms.to.national_digits(), client_ref: &mms.reference }],
+            messages: vec![Recipient::new(&mms.to, &mms.reference)],
             files: file_ids.iter().map(|file_id| FileId { file_id }).collect(),
             alimtalk: None,
         }
@@ -121,7 +136,7 @@ impl<'a> SendRequest<'a> {
             from: "",
             subject: "",
             content: &alimtalk.rendered,
-            messages: [Recipient { to: alimtalk.to.national_digits(), client_ref: &alimtalk.reference }],
+            messages: vec![Recipient::new(&alimtalk.to, &alimtalk.reference)],
             files: Vec::new(),
             alimtalk: Some(AlimtalkPart {
                 channel_id,
@@ -200,7 +215,7 @@ pub(super) struct UploadAnswer {
 }
 
 /// The 202 of a send.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SendAnswer {
     pub(super) request_time: Option<i64>,

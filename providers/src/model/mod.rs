@@ -15,7 +15,7 @@ pub use channel::{Channel, UnknownChannel};
 pub use failure::{Failure, FailureCode};
 pub use image::{Image, ImageError};
 pub use message::{Advertisement, Mms, Purpose, Sms, TextKind};
-pub use outcome::{Acceptance, Fault, Refusal, SendOutcome};
+pub use outcome::{Acceptance, CallOutcome, Fault, Refusal, SendOutcome};
 pub use phone::{PhoneNumber, PhoneNumberError, Sender};
 pub use report::{FallbackReport, LookUp, LookUpError, Report, ReportedStatus};
 pub use text::{LMS_BYTES, SMS_BYTES, SUBJECT_BYTES, UnencodableCharacter, cp949_len, normalize};

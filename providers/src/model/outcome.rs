@@ -3,7 +3,7 @@
 //! The distinction that everything rests on: a [`Refusal`] *proves* that the vendor did not accept the message, so it may
 //! be sent again or fail over; [`SendOutcome::InDoubt`] proves nothing, so it may not.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -19,6 +19,26 @@ pub enum SendOutcome {
     /// The vendor was called and may or may not have taken the message: a timeout, a reset after the request was
     /// written, an ambiguous 5xx, an answer that cannot be read.
     InDoubt(Failure),
+}
+
+/// What a call came to that carried several messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// Each its own, in the order in which they were given.
+    Each(Vec<SendOutcome>),
+    /// The same for all. A refusal proves that none was taken; one by the fault of a message or of the account does not
+    /// say whose.
+    All(SendOutcome),
+}
+
+impl CallOutcome {
+    /// What there is to know: of each message, or once for all.
+    pub fn outcomes(&self) -> &[SendOutcome] {
+        match self {
+            Self::Each(outcomes) => outcomes,
+            Self::All(outcome) => slice::from_ref(outcome),
+        }
+    }
 }
 
 /// The vendor's receipt.

@@ -1,7 +1,7 @@
 //! The provider suite: every vendor of the registry, over real HTTP.
 //!
 //! - `cases`: what must hold for every vendor, against its simulator; a third vendor is one more line in [`bench`]
-//! - `cloudmsg`, `sendtalk`: what is peculiar to one of them
+//! - `cloudmsg`, `bulk` (its calls for many), `sendtalk`: what is peculiar to one of them
 //! - `shared`: the cases and messages that the staging run takes to real systems (`tests/staging`)
 //! - `staging`: the staging run itself, against the simulators
 //! - `golden`: requests byte for byte
@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test as the tests do")]
 
 mod bench;
+mod bulk;
 #[path = "../shared/callbacks.rs"]
 mod callbacks;
 mod capture;
