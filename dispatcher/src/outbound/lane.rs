@@ -14,9 +14,9 @@ use switchboard_providers::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
-use tower::{BoxError, Service as _, ServiceExt as _};
+use tower::{Service as _, ServiceExt as _, timeout::error::Elapsed};
 
 use super::{
     BreakerSettings, Outgoing,
@@ -118,7 +118,7 @@ impl Lane {
             rate.turn(rate_key).await;
             stack.ready().await.is_ok()
         };
-        if !tokio::time::timeout_at(until, ready).await.unwrap_or(false) {
+        if !timeout_at(until, ready).await.unwrap_or(false) {
             return Err(overloaded());
         }
         Ok(Admitted { stack, shared: Arc::clone(self.shared()), provider: Arc::clone(&self.provider), _place: place })
@@ -179,13 +179,14 @@ impl Admitted {
     /// several. No call is made while the vendor has asked to be left alone: then the message is refused.
     pub async fn send(mut self, message: Arc<Outgoing>, at: DateTime<Utc>) -> SendOutcome {
         let shared = Arc::clone(&self.shared);
+        let until = Instant::now() + shared.limits.send_timeout;
         let along = match shared.place(&self.provider, &message) {
             Place::Alone => Vec::new(),
             Place::First(lead) => lead.gather().await,
             Place::Along(verdict) => {
                 return match verdict.await {
                     Ok(Verdict::Outcome(outcome)) => outcome,
-                    Ok(Verdict::Alone) => self.send_alone_again(message, at).await,
+                    Ok(Verdict::Alone) => self.send_alone_again(message, at, until).await,
                     Err(_) => given_up(),
                 };
             }
@@ -204,7 +205,7 @@ impl Admitted {
             // Meant for somebody among them; the others were refused only for their company.
             CallOutcome::All(SendOutcome::Refused(Refusal { fault: Fault::Message | Fault::Account, .. })) => {
                 along.into_iter().for_each(|along| along.tell(Verdict::Alone));
-                self.send_alone_again(message, at).await
+                self.send_alone_again(message, at, until).await
             }
             CallOutcome::All(outcome) => {
                 along.into_iter().for_each(|along| along.tell(Verdict::Outcome(outcome.clone())));
@@ -213,10 +214,17 @@ impl Admitted {
         }
     }
 
-    /// After a call in which it was not taken: a second one, in its turn.
-    async fn send_alone_again(mut self, message: Arc<Outgoing>, at: DateTime<Utc>) -> SendOutcome {
-        self.shared.rate.turn(&self.shared.rate_key).await;
-        only(self.call(vec![message], at).await)
+    /// After a call in which it was not taken: a second one, in its turn. Both together take no longer than one may.
+    async fn send_alone_again(mut self, message: Arc<Outgoing>, at: DateTime<Utc>, until: Instant) -> SendOutcome {
+        let turn = self.shared.rate.turn(&self.shared.rate_key);
+        if timeout_at(until, turn).await.is_err() {
+            let detail = "the vendor refused a call for several, and may not be called again so soon";
+            return spared(FailureCode::ProviderThrottled, detail, Duration::ZERO);
+        }
+        match timeout_at(until, self.call(vec![message], at)).await {
+            Ok(outcome) => only(outcome),
+            Err(_) => SendOutcome::InDoubt(late()),
+        }
     }
 
     /// Calls the vendor once, unless it has asked to be left alone.
@@ -237,7 +245,11 @@ impl Admitted {
                 let pause = self.shared.limits.breaker.pause;
                 return CallOutcome::All(spared(FailureCode::ProviderUnavailable, error.to_string(), pause));
             }
-            Err(error) => CallOutcome::All(SendOutcome::InDoubt(lost(&error))),
+            Err(error) if error.is::<Elapsed>() => CallOutcome::All(SendOutcome::InDoubt(late())),
+            Err(error) => {
+                let failure = Failure::new(FailureCode::Unknown, "", error.to_string(), false);
+                CallOutcome::All(SendOutcome::InDoubt(failure))
+            }
         };
         if let Some(pause) = outcome.outcomes().iter().filter_map(pause_asked_for).max() {
             self.shared.pace.pause(pause);
@@ -268,14 +280,9 @@ fn given_up() -> SendOutcome {
     SendOutcome::InDoubt(Failure::new(FailureCode::ProviderTimeout, "", detail, false))
 }
 
-/// Why it is not known what a call came to.
-fn lost(error: &BoxError) -> Failure {
-    if error.is::<tower::timeout::error::Elapsed>() {
-        let detail = "the vendor did not answer in time; whether it has the message is not known";
-        Failure::new(FailureCode::ProviderTimeout, "", detail, false)
-    } else {
-        Failure::new(FailureCode::Unknown, "", error.to_string(), false)
-    }
+fn late() -> Failure {
+    let detail = "the vendor did not answer in time; whether it has the message is not known";
+    Failure::new(FailureCode::ProviderTimeout, "", detail, false)
 }
 
 /// The vendor was not called, to leave it alone.

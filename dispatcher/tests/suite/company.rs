@@ -1,12 +1,20 @@
 //! Texts that are ready in the same moment share a call, and nothing else: not each other's refusals, and to the breaker
 //! a call is one call, however many it carried.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use futures::future::join_all;
 use switchboard_dispatcher::{
     Config,
-    outbound::{Admitted, Lane, Lanes, Limits, Outgoing, Unlimited},
+    outbound::{Admitted, Lane, Lanes, Limits, Outgoing, Rate, Unlimited},
 };
 use switchboard_providers::{
     Credentials, Registry, VendorSettings,
@@ -30,6 +38,10 @@ struct Way {
 
 impl Way {
     async fn to(code: &'static str, change: impl FnOnce(&mut Limits)) -> Self {
+        Self::with_rate(code, Unlimited, change).await
+    }
+
+    async fn with_rate(code: &'static str, rate: impl Rate + 'static, change: impl FnOnce(&mut Limits)) -> Self {
         let config = Config::default();
         let mut limits = Limits {
             concurrency: 256,
@@ -44,7 +56,7 @@ impl Way {
         let at = |base_url| VendorSettings { base_url, ..VendorSettings::default() };
         let places = [("cloudmsg".to_owned(), at(sim.cloudmsg_url())), ("sendtalk".to_owned(), at(sim.sendtalk_url()))];
         let registry = Registry::new(&BTreeMap::from(places)).unwrap();
-        Self { sim, registry, lanes: Lanes::new(limits, Arc::new(Unlimited)), code }
+        Self { sim, registry, lanes: Lanes::new(limits, Arc::new(rate)), code }
     }
 
     async fn to_cloudmsg() -> Self {
@@ -319,6 +331,43 @@ async fn a_call_that_is_refused_by_the_fault_of_one_is_made_again_for_each_alone
     assert!(outcomes.iter().all(accepted), "{outcomes:?}");
     assert_eq!(way.calls(), [3, 1, 1, 1]);
     way.assert_each_once(3);
+}
+
+#[tokio::test]
+async fn a_second_call_that_takes_too_long_is_in_doubt() {
+    let way = Way::to("cloudmsg", |limits| limits.send_timeout = Duration::from_millis(500)).await;
+    way.next_call(Fault::Refuse { code: "1003".to_owned() });
+    way.vendor().add_fault(FaultRule { times: None, ..FaultRule::next_send(Fault::Hang { accept: true }) });
+    let outcomes = send(&way.lane(), (0..3).map(text)).await;
+    assert!(outcomes.iter().all(in_doubt), "{outcomes:?}");
+    assert_eq!(way.calls(), [3, 1, 1, 1]);
+    way.assert_each_once(3);
+}
+
+/// So many turns, and then none any more.
+struct Turns(AtomicUsize);
+
+#[async_trait]
+impl Rate for Turns {
+    async fn turn(&self, _: &str) {
+        if self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_call_for_which_there_is_no_turn_in_time_is_not_made() {
+    let way = Way::with_rate("cloudmsg", Turns(AtomicUsize::new(4)), |limits| {
+        limits.send_timeout = Duration::from_millis(500);
+    })
+    .await;
+    way.next_call(Fault::Refuse { code: "1003".to_owned() });
+    let outcomes = send(&way.lane(), (0..3).map(text)).await;
+    assert_eq!(outcomes.iter().filter(|outcome| accepted(outcome)).count(), 1, "{outcomes:?}");
+    let put_off = |outcome: &&SendOutcome| matches!(outcome, SendOutcome::Refused(refusal) if refusal.fault == Blame::Vendor && refusal.failure.retryable);
+    assert_eq!(outcomes.iter().filter(put_off).count(), 2, "{outcomes:?}");
+    assert_eq!(way.calls(), [3, 1]);
 }
 
 #[tokio::test]
