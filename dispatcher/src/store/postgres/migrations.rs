@@ -35,7 +35,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 17] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 19] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -53,10 +53,12 @@ const MIGRATIONS: [(i64, &str, &str, Run); 17] = migrations![
     15 "0015_index_by_day" Whole,
     16 "0016_drop_index_by_recipient" Whole,
     17 "0017_write_to_months" Whole,
+    18 "0018_index_by_time" Whole,
+    19 "0019_drop_index_by_organization" Whole,
 ];
 
-/// After these an index of the partitioned table is to be made for the partitions that there are.
-const INDEXES: [i64; 1] = [15];
+/// After each of these an index of the partitioned table is to be made for the partitions that there are.
+const INDEXES: [i64; 2] = [15, 18];
 
 /// "switchbd", in bytes.
 const LOCK: i64 = 0x7377_6974_6368_6264;

@@ -127,7 +127,8 @@ async fn an_interrupted_build_of_an_index_is_taken_up_again() {
 }
 
 /// What the migrations before the index by day leave, with a build of it for one partition that was interrupted.
-const BEFORE_THE_INDEX_BY_DAY: &str = "DROP INDEX messages_by_day; \
+const BEFORE_THE_NEW_INDEXES: &str = "DROP INDEX messages_by_day; DROP INDEX messages_by_time; \
+    CREATE INDEX messages_by_organization ON messages (organization_id, created_at DESC, id DESC); \
     CREATE INDEX messages_by_recipient ON messages (organization_id, recipient, created_at DESC, id DESC); \
     CREATE INDEX messages_default_messages_by_day ON messages_default (id); \
     UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'messages_default_messages_by_day'::regclass; \
@@ -137,7 +138,7 @@ const BEFORE_THE_INDEX_BY_DAY: &str = "DROP INDEX messages_by_day; \
 async fn every_partition_gets_a_new_index_while_it_is_in_use() {
     let engine = Postgres::create().await;
     drop(engine.open().await);
-    engine.run(BEFORE_THE_INDEX_BY_DAY).await;
+    engine.run(BEFORE_THE_NEW_INDEXES).await;
     let stop = CancellationToken::new();
     let (url, pool) = (engine.url(), engine.raw().await);
     let migrating = async {
@@ -151,13 +152,22 @@ async fn every_partition_gets_a_new_index_while_it_is_in_use() {
     let serving = write_and_read(pool, write, "SELECT body FROM messages WHERE id = $1", stop.clone());
     let ((written, longest), ()) = tokio::join!(serving, migrating);
     assert!(written > 0 && longest < Duration::from_secs(3), "{written} rows, the longest wait {longest:?}");
-    let indexed = "pg_inherits WHERE inhparent = 'messages_by_day'::regclass";
-    assert_eq!(engine.rows(indexed).await, engine.rows("history_partitions('messages')").await);
+    let indexed = [
+        "pg_inherits WHERE inhparent = 'messages_by_day'::regclass",
+        "pg_inherits WHERE inhparent = 'messages_by_time'::regclass",
+    ];
+    for index in indexed {
+        assert_eq!(engine.rows(index).await, engine.rows("history_partitions('messages')").await, "{index}");
+    }
     assert_eq!(engine.rows("pg_index WHERE NOT indisvalid").await, 0);
-    assert_eq!(engine.rows("pg_class WHERE relname LIKE '%by_recipient%'").await, 0);
-    // Months that are made later have it from the beginning.
+    for old in ["pg_class WHERE relname LIKE '%by_recipient%'", "pg_class WHERE relname LIKE '%by_organization%'"] {
+        assert_eq!(engine.rows(old).await, 0, "{old}");
+    }
+    // Months that are made later have them from the beginning.
     engine.run("SELECT history_make_room('messages', now() + interval '9 months')").await;
-    assert_eq!(engine.rows(indexed).await, engine.rows("history_partitions('messages')").await);
+    for index in indexed {
+        assert_eq!(engine.rows(index).await, engine.rows("history_partitions('messages')").await, "{index}");
+    }
     let to = Some("+821012345678".to_owned());
     let query = ListQuery { organization_id: "acme".to_owned(), to, limit: 10_000, ..ListQuery::default() };
     let listed = engine.store().await.list(&query).await.unwrap();
