@@ -71,7 +71,8 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         None => Arc::new(Polling::default()),
     };
     let check = readiness.register("configuration store");
-    let (services, denials) = (LateRoutes::new(Reason::ConfigUnavailable, NOT_THERE), Arc::new(LateDenials::default()));
+    let services = LateRoutes::new(Reason::ConfigUnavailable, NOT_THERE, &readiness);
+    let denials = Arc::new(LateDenials::default());
     let server = GrpcServer::new("config-service")
         .with_reflection(FILE_DESCRIPTOR_SET)
         .with_tls(tls.server)

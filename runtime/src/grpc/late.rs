@@ -7,21 +7,26 @@ use axum::{Router, extract::Request, response::Response};
 use tonic::{Status, service::Routes};
 use tower::ServiceExt as _;
 
-use crate::error::{Problem, Reason};
+use crate::{
+    error::{Problem, Reason},
+    http::{Check, Readiness},
+};
 
-/// A place for services. Clones are the same place.
+/// A place for services, and for whether they are there. Clones are the same place.
 #[derive(Clone, Debug)]
 pub struct LateRoutes {
     router: Arc<OnceLock<Router>>,
+    check: Check,
     reason: Reason,
     sentence: &'static str,
 }
 
 impl LateRoutes {
-    /// An empty place; who calls before it is filled is answered with `reason` and `sentence`, and to try again.
+    /// An empty place, of a process that is not ready before it is filled; who calls until then is answered with `reason`
+    /// and `sentence`, and to try again.
     #[must_use]
-    pub fn new(reason: Reason, sentence: &'static str) -> Self {
-        Self { router: Arc::default(), reason, sentence }
+    pub fn new(reason: Reason, sentence: &'static str, readiness: &Readiness) -> Self {
+        Self { router: Arc::default(), check: readiness.register("services"), reason, sentence }
     }
 
     /// What to serve from the beginning.
@@ -36,6 +41,7 @@ impl LateRoutes {
         if self.router.set(routes.prepare().into_axum_router()).is_err() {
             tracing::error!("the services of this server were there already");
         }
+        self.check.ready();
     }
 
     async fn answer(self, request: Request) -> Response {
@@ -46,5 +52,21 @@ impl LateRoutes {
                 Status::from(problem).into_http()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_hears_that_it_is_ready_before_its_services_are_there() {
+        let readiness = Readiness::new();
+        let store = readiness.register("store");
+        let services = LateRoutes::new(Reason::ConfigUnavailable, "not there yet", &readiness);
+        store.ready();
+        assert!(!readiness.is_ready());
+        services.fill(Routes::default());
+        assert!(readiness.is_ready());
     }
 }
