@@ -149,6 +149,19 @@ async fn a_month_made_later_may_be_written_to_by_whoever_may_write_to_all() {
 }
 
 #[tokio::test]
+async fn only_messages_keep_room_in_their_pages_to_grow() {
+    let engine = Postgres::create().await;
+    PostgresStore::migrate(&engine.url()).await.unwrap();
+    engine.run("SELECT history_make_room(parent, now() + interval '10 months') FROM unnest(ARRAY ['messages', 'provider_message_ids']) AS parent").await;
+    let roomy = "pg_class WHERE relkind = 'r' AND reloptions = ARRAY ['fillfactor=40'] AND relname LIKE";
+    let months = engine.rows("history_partitions('messages') WHERE name <> 'message_history'").await;
+    for (table, expected) in [("messages\\_%", months), ("provider\\_message\\_ids\\_%", 0)] {
+        let query: &'static str = format!("{roomy} '{table}'").leak();
+        assert_eq!(engine.rows(query).await, expected, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn a_month_that_may_not_be_written_to_by_its_name_is_written_to_through_all() {
     let engine = Postgres::create().await;
     let url = engine.url_of_who_serves().await;
