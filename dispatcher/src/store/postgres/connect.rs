@@ -28,6 +28,10 @@ pub(super) const WRITER_LIFETIME: Duration = Duration::from_secs(300);
 /// What writes is planned once for all arguments.
 pub(super) const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
+/// What reads is planned each time. Pages come in the order of an index by time and are only put in order where times are
+/// the same, which is no full sort: a plan that reads all there is and sorts it may look cheaper for a young month.
+pub(super) const PLANNED_EACH_TIME: &str = "SET plan_cache_mode = force_custom_plan; SET enable_sort = off";
+
 /// How many connections.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSizes {
@@ -68,7 +72,7 @@ pub(super) fn readers(options: PgConnectOptions, size: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| Box::pin(configure(connection, "SET plan_cache_mode = force_custom_plan")))
+        .after_connect(|connection, _| Box::pin(configure(connection, PLANNED_EACH_TIME)))
         .connect_lazy_with(options)
 }
 
