@@ -61,7 +61,7 @@ pub struct Config {
     /// How long a vendor call may take; then its outcome is in doubt. Default: 10s.
     #[serde(with = "humantime_serde")]
     pub send_timeout: Duration,
-    /// Calls under way at once, by vendor account. Default: 256.
+    /// Sends under way at once, by vendor account, whether or not they share a call. Default: 256.
     pub account_concurrency: usize,
     /// Texts of an account that go to the vendor in one call at most, when they are ready in the same moment and it takes
     /// several; 1: each goes alone. An answer that is lost leaves all of its call in doubt. Default: 32.
@@ -71,7 +71,7 @@ pub struct Config {
     /// How long a send waits for a place before it is refused as overloaded. Default: 2s.
     #[serde(with = "humantime_serde")]
     pub queue_wait: Duration,
-    /// Calls a second by vendor account; 0: as many as the concurrency allows. Default: 0.
+    /// Sends a second by vendor account, whether or not they share a call; 0: as many as the concurrency allows. Default: 0.
     pub account_rate: u32,
     /// How long a send that the vendor has certainly not taken is tried again before it fails. Default: 5s.
     #[serde(with = "humantime_serde")]

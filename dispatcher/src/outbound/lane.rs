@@ -31,7 +31,7 @@ use super::{
 /// Limits of one vendor account.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Calls under way at once.
+    /// Sends under way at once, whether or not they share a call.
     pub concurrency: usize,
     /// Texts that go in one call at most, where the vendor takes several; below 2 each goes alone.
     pub texts_per_call: usize,

@@ -1,6 +1,6 @@
--- Two numbers of eight bytes for each message, its organisation's hash and its time: less than a third of the size, and the
--- server keeps such pages full where new entries come last in a range, which it does for no wider ones. The names were
--- halved at every split. Whoever reads asks for the organisation as well, since two may have one hash.
+-- Two numbers of eight bytes for each message, its organisation's hash and its time: a quarter of the size of names and ids.
+-- Where new entries come last in a range, the server leaves full pages behind them, but only of entries no wider than these;
+-- it halves the others at each split. Whoever reads asks for the organisation as well, since two may have one hash.
 --
 -- Only where an organisation is named, which every message has: a look-up by id and time names none, and may so never take
 -- this index, as it might while the tables are empty.
