@@ -2,7 +2,7 @@
 //!
 //! It only saves calls. That no message is sent twice rests on the claims, which hold whoever believes to lead.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use switchboard_runtime::Lifecycle;
 use tokio::sync::watch;
@@ -41,12 +41,29 @@ async fn campaign(store: &dyn Store, leads: &watch::Sender<bool>) {
     }
 }
 
+/// Tells who waits for it only of a change: each time that they hear of it, open messages are counted.
 fn publish(leads: &watch::Sender<bool>, now_leads: bool) {
     metrics::gauge!("switchboard_reconciliation_leader").set(if now_leads { 1.0 } else { 0.0 });
-    let changed = leads.send_replace(now_leads) != now_leads;
+    let changed = leads.send_if_modified(|leads| mem::replace(leads, now_leads) != now_leads);
     if changed && now_leads {
         tracing::info!("this process looks after open messages now");
     } else if changed {
         tracing::info!("this process does not look after open messages any more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_stays_one_is_no_news() {
+        let (leads, mut seen) = watch::channel(false);
+        publish(&leads, true);
+        assert!(seen.has_changed().unwrap() && *seen.borrow_and_update());
+        publish(&leads, true);
+        assert!(!seen.has_changed().unwrap());
+        publish(&leads, false);
+        assert!(seen.has_changed().unwrap() && !*seen.borrow_and_update());
     }
 }
