@@ -5,16 +5,23 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, Row as _};
 
-use super::row::{complete, message as from_row};
+use super::{
+    connect::{BY_KEY, IN_ORDER},
+    row::{complete, message as from_row},
+};
 use crate::{
     message::Message,
     store::{StoreError, backoff::wait, stored::columns},
 };
 
 /// Rows that another replica is at are left to it. A row that has moved since it was found no longer fits.
-pub(super) const DUE: &str = "SELECT o.listed_at, o.message_id, o.created_at, m.checks FROM open_messages o \
-    JOIN messages m ON m.id = o.message_id AND m.created_at = o.created_at AND m.listed_at = o.listed_at \
-    WHERE o.listed_at <= $1 AND m.due_at <= $1 ORDER BY o.listed_at LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED";
+///
+/// Each message is looked for by its place in the list, one after the other until there are enough: a part that locks rows
+/// stays as it is, or the server might walk along all messages and ask the list about each.
+pub(super) const DUE: &str = "SELECT o.listed_at, o.message_id, o.created_at, m.checks \
+    FROM (SELECT * FROM open_messages WHERE listed_at <= $1 ORDER BY listed_at) AS o \
+    CROSS JOIN LATERAL (SELECT checks FROM messages WHERE id = o.message_id AND created_at = o.created_at \
+    AND listed_at = o.listed_at AND due_at <= $1 FOR NO KEY UPDATE SKIP LOCKED) AS m ORDER BY o.listed_at LIMIT $2";
 
 pub(super) const PUT_OFF: &str = concat!(
     "WITH u AS (SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $5::timestamptz[]) \
@@ -30,8 +37,8 @@ pub(super) async fn claim_due(
     limit: u32,
     first_wait: Duration,
 ) -> Result<Vec<Message>, StoreError> {
-    let mut transaction = pool.begin().await?;
-    let rows = sqlx::query(DUE).bind(now).bind(i64::from(limit)).fetch_all(&mut *transaction).await?;
+    let mut transaction = pool.begin_with(IN_ORDER).await?;
+    let rows = sqlx::query(DUE).persistent(false).bind(now).bind(i64::from(limit)).fetch_all(&mut *transaction).await?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -45,6 +52,7 @@ pub(super) async fn claim_due(
         due.push(now + wait(first_wait, claim, &id));
         ids.push(id);
     }
+    sqlx::raw_sql(BY_KEY).execute(&mut *transaction).await?;
     let rows = sqlx::query(PUT_OFF)
         .bind(&ids)
         .bind(created)

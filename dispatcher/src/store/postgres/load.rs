@@ -114,16 +114,16 @@ async fn know_requests(
     Ok(())
 }
 
+pub(super) const NAMED: &str = "SELECT message_id, created_at FROM unnest($1::text[], $2::text[]) AS named (vendor, name) \
+    JOIN provider_message_ids ON provider_message_id = name AND provider = vendor";
+
 /// Where the messages are that vendors name by their own ids.
 pub(super) async fn named(connection: &mut PgConnection, ids: &[(String, String)]) -> Result<Vec<Place>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT message_id, created_at FROM unnest($1::text[], $2::text[]) AS named (vendor, name) \
-         JOIN provider_message_ids ON provider_message_id = name AND provider = vendor",
-    )
-    .bind(ids.iter().map(|(provider, _)| provider.as_str()).collect::<Vec<_>>())
-    .bind(ids.iter().map(|(_, provider_message_id)| provider_message_id.as_str()).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(NAMED)
+        .bind(ids.iter().map(|(provider, _)| provider.as_str()).collect::<Vec<_>>())
+        .bind(ids.iter().map(|(_, provider_message_id)| provider_message_id.as_str()).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
     let place = |row: &sqlx::postgres::PgRow| -> Result<Place, sqlx::Error> {
         let created_at: DateTime<Utc> = row.try_get(1)?;
         Ok((row.try_get(0)?, Window { from: created_at, until: created_at }))
@@ -152,6 +152,8 @@ pub(super) fn parse_parked(body: &str) -> Result<StatusUpdate, StoreError> {
     })
 }
 
+pub(super) const EVENT_KEYS: &str = "SELECT event_key FROM event_keys WHERE event_key = ANY($1)";
+
 /// Which of their events have been applied before.
 pub(super) async fn event_keys(
     connection: &mut PgConnection,
@@ -162,10 +164,7 @@ pub(super) async fn event_keys(
     if keys.is_empty() {
         return Ok(());
     }
-    let known: Vec<Vec<u8>> = sqlx::query_scalar("SELECT event_key FROM event_keys WHERE event_key = ANY($1)")
-        .bind(keys)
-        .fetch_all(connection)
-        .await?;
+    let known: Vec<Vec<u8>> = sqlx::query_scalar(EVENT_KEYS).bind(keys).fetch_all(connection).await?;
     known.into_iter().for_each(|key| ledger.know_event_key(hex::encode(key)));
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! round: whoever queues for it holds up all that come after.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::store::StoreError;
 
@@ -49,8 +49,8 @@ pub(super) async fn drop_expired(pool: &PgPool, before: DateTime<Utc>) -> Result
 }
 
 /// Whether a table is there.
-pub(super) async fn exists(connection: &mut PgConnection, table: &str) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(connection).await?)
+pub(super) async fn exists(pool: &PgPool, table: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(pool).await?)
 }
 
 /// A transaction that waits for nobody; `None`: another replica is at it.

@@ -2,9 +2,9 @@
 //! are left to it.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
-use super::months;
+use super::{connect::IN_ORDER, months};
 use crate::store::{Forgotten, StoreError, Terms};
 
 pub(super) const BLANK: &str = "WITH old AS (SELECT id, created_at FROM messages \
@@ -51,32 +51,26 @@ pub(super) async fn tidy(
 ) -> Result<Forgotten, StoreError> {
     months::make_room(pool, now).await?;
     let months = months::drop_expired(pool, terms.messages).await?;
-    let mut connection = pool.acquire().await?;
     let mut forgotten = Forgotten {
-        texts: batch_of(&mut connection, BLANK, terms.texts, batch).await?,
-        messages: batch_of(&mut connection, DROP_FROM_DEFAULT, terms.messages, batch).await?,
+        texts: batch_of(pool, BLANK, terms.texts, batch).await?,
+        messages: batch_of(pool, DROP_FROM_DEFAULT, terms.messages, batch).await?,
         months,
-        request_ids: batch_of(&mut connection, DROP_REQUEST_IDS, terms.request_ids, batch).await?,
-        parked: batch_of(&mut connection, DROP_PARKED, terms.parked, batch).await?,
-        quarantined: batch_of(&mut connection, DROP_QUARANTINED, terms.quarantined, batch).await?,
+        request_ids: batch_of(pool, DROP_REQUEST_IDS, terms.request_ids, batch).await?,
+        parked: batch_of(pool, DROP_PARKED, terms.parked, batch).await?,
+        quarantined: batch_of(pool, DROP_QUARANTINED, terms.quarantined, batch).await?,
     };
-    sqlx::query("DELETE FROM refused_updates WHERE last_at < $1")
-        .bind(terms.messages)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query("DELETE FROM refused_updates WHERE last_at < $1").bind(terms.messages).execute(pool).await?;
     // In the end it goes as a whole, too.
-    if months::exists(&mut connection, "message_history").await? {
-        forgotten.messages += batch_of(&mut connection, DROP_FROM_HISTORY, terms.messages, batch).await?;
+    if months::exists(pool, "message_history").await? {
+        forgotten.messages += batch_of(pool, DROP_FROM_HISTORY, terms.messages, batch).await?;
     }
     Ok(forgotten)
 }
 
-async fn batch_of(
-    connection: &mut PgConnection,
-    sql: &'static str,
-    before: DateTime<Utc>,
-    batch: u32,
-) -> Result<u64, StoreError> {
-    let rows: i64 = sqlx::query_scalar(sql).bind(before).bind(i64::from(batch)).fetch_one(connection).await?;
+async fn batch_of(pool: &PgPool, sql: &'static str, before: DateTime<Utc>, batch: u32) -> Result<u64, StoreError> {
+    let mut transaction = pool.begin_with(IN_ORDER).await?;
+    let forgetting = sqlx::query_scalar(sql).persistent(false).bind(before).bind(i64::from(batch));
+    let rows: i64 = forgetting.fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
     Ok(u64::try_from(rows).unwrap_or_default())
 }
