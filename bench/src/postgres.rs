@@ -78,6 +78,16 @@ impl Postgres {
                 sqlx::raw_sql(sql).execute(&mut connection).await?;
             }
         }
+        // Inserted, not copied: what is copied goes through a few buffers only.
+        for sql in [
+            "CREATE TABLE filler AS SELECT '' AS text WITH NO DATA",
+            "ALTER TABLE filler ALTER COLUMN text SET STORAGE PLAIN",
+            "INSERT INTO filler SELECT repeat('x', 8000) FROM generate_series(1, \
+             (SELECT setting::bigint FROM pg_settings WHERE name = 'shared_buffers'))",
+            "DROP TABLE filler",
+        ] {
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+        }
         self.checkpoint().await
     }
 
