@@ -173,6 +173,12 @@ impl Message {
         applied
     }
 
+    /// Whether any report has reached it: each leaves a line, whatever came of it.
+    pub fn was_reported_on(&self) -> bool {
+        use EventKind::{Conflict, Reported, Stale, UnknownStatus};
+        self.events.iter().any(|event| matches!(event.kind, Reported | Stale | Conflict | UnknownStatus))
+    }
+
     /// The text that we owe in place of this message: it has finally failed, it asked for one, none was sent yet, and the
     /// vendor will not send it (it never had the message, or it does not do that).
     pub fn owed_fallback(&self) -> Option<&FallbackText> {

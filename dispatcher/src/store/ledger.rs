@@ -205,12 +205,18 @@ impl Ledger {
         self.parked.entry(update.report.provider_message_id.clone()).or_default().push(update);
     }
 
-    /// The event keys that must be known before these writes are applied. Ask once the messages are known.
+    /// The event keys that must be known before these writes are applied. Ask once the messages are known: of one that no
+    /// report has reached yet, none can be stored.
     pub fn event_keys(&self, writes: &[Write]) -> Vec<String> {
         let mut keys = Vec::new();
         for write in writes {
             match write {
-                Write::Report(update) => keys.push(scoped_key(update, self.meant(update))),
+                Write::Report(update) => {
+                    let message = self.meant(update);
+                    if message.is_none_or(Message::was_reported_on) {
+                        keys.push(scoped_key(update, message));
+                    }
+                }
                 Write::Settle { message_id, settlement: Settlement::Accepted { provider_message_id, .. }, .. } => {
                     let message = self.messages.get(message_id).map(|entry| &entry.message);
                     let waiting = self.parked.get(provider_message_id).into_iter().flatten();
