@@ -1,13 +1,19 @@
-//! Where the usual batch is written: into the tables of its month themselves, where all of it is of one month.
+//! Where the usual batch is written and usual reports find their messages: in the tables of the month themselves, where all
+//! of it is of one month.
 //!
 //! Through the partitioned tables the server would open every month for each batch, and find the right one for each row: a
 //! tenth of what a send costs it. A batch over the turn of a month goes through them, and so does one of a month that has no
 //! tables yet, or whose tables this role may not write to by their own names.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike as _, Utc};
 use sqlx::PgConnection;
 
-use super::statement::Variants;
+use super::{
+    read::{Place, reading},
+    statement::Variants,
+};
 use crate::store::Presumed;
 
 /// Two tables that are partitioned alike, or one month of both.
@@ -33,15 +39,30 @@ impl Tables {
 /// The months in both tables. Each is a whole one: what lies in a part of it only, the history of before, is called
 /// otherwise.
 const MONTHS: &str = "SELECT right(name, 7) FROM history_partitions('messages') \
-    WHERE name ~ '^messages_\\d{4}_\\d\\d$' AND has_table_privilege(name, 'INSERT') AND has_table_privilege(name, 'UPDATE') \
+    WHERE name ~ '^messages_\\d{4}_\\d\\d$' AND has_table_privilege(name, 'SELECT') \
+    AND has_table_privilege(name, 'INSERT') AND has_table_privilege(name, 'UPDATE') \
     AND EXISTS (SELECT FROM history_partitions('provider_message_ids') AS names \
     WHERE names.name = 'provider_message_ids_' || right(history_partitions.name, 7) \
     AND has_table_privilege(names.name, 'INSERT'))";
 
-/// The statement for the usual batch, over each month and over all.
+/// The statements over certain tables.
+pub(super) struct Over {
+    /// Writes the usual batch.
+    pub(super) write: Variants,
+    /// Reads messages by their ids.
+    pub(super) read: Arc<str>,
+}
+
+impl Over {
+    fn new(tables: &Tables) -> Self {
+        Self { write: Variants::over(tables), read: reading(&tables.messages).into() }
+    }
+}
+
+/// The statements over each month and over all.
 pub(super) struct Statements {
-    months: Vec<(String, Variants)>,
-    whole: Variants,
+    months: Vec<(String, Over)>,
+    whole: Over,
 }
 
 impl Statements {
@@ -49,18 +70,26 @@ impl Statements {
     pub(super) async fn of(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let months: Vec<String> = sqlx::query_scalar(MONTHS).fetch_all(connection).await?;
         let months = months.into_iter().map(|month| {
-            let variants = Variants::over(&Tables::of(&month));
-            (month, variants)
+            let over = Over::new(&Tables::of(&month));
+            (month, over)
         });
-        Ok(Self { months: months.collect(), whole: Variants::over(&Tables::whole()) })
+        Ok(Self { months: months.collect(), whole: Over::new(&Tables::whole()) })
     }
 
-    /// The one for a batch.
+    /// The one that writes a batch.
     pub(super) fn for_batch(&self, batch: &Presumed) -> &Variants {
         let new = batch.records.iter().map(|new| new.message.create_time);
-        let month = one_month(new.chain(batch.settled.iter().map(|update| update.message.create_time)));
-        let known = month.and_then(|month| self.months.iter().find(|(name, _)| *name == month));
-        known.map_or(&self.whole, |(_, variants)| variants)
+        &self.over(new.chain(batch.settled.iter().map(|update| update.message.create_time))).write
+    }
+
+    /// The one that reads what is looked for there.
+    pub(super) fn for_places(&self, places: &[Place]) -> &Arc<str> {
+        &self.over(places.iter().flat_map(|(_, window)| [window.from, window.until])).read
+    }
+
+    fn over(&self, times: impl Iterator<Item = DateTime<Utc>>) -> &Over {
+        let known = one_month(times).and_then(|month| self.months.iter().find(|(name, _)| *name == month));
+        known.map_or(&self.whole, |(_, over)| over)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Reading messages.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
 
 use super::{
     listing::Listed,
@@ -46,28 +49,29 @@ fn windows(message_id: &str) -> impl Iterator<Item = Window> {
 /// Where to look for a message, and under which id.
 pub(super) type Place = (String, Window);
 
-pub(super) const UNLOCKED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", listed_at FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
-     JOIN messages ON id = wanted_id AND created_at >= since AND created_at <= till"
-);
+/// Messages of these tables by their ids, each with its place in the list of what must be looked after.
+pub(super) fn reading(messages: &str) -> String {
+    let columns = columns!();
+    format!(
+        "SELECT {columns}, listed_at FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) \
+         AS wanted (wanted_id, since, till) \
+         JOIN {messages} AS m ON id = wanted_id AND created_at >= since AND created_at <= till"
+    )
+}
+
+/// In whichever month they are.
+static UNLOCKED: LazyLock<Arc<str>> = LazyLock::new(|| reading("messages").into());
 
 /// In the order of their ids, so that two replicas never lock rows crosswise.
-pub(super) const LOCKED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", listed_at FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS wanted (wanted_id, since, till) \
-     JOIN messages ON id = wanted_id AND created_at >= since AND created_at <= till \
-     ORDER BY id FOR NO KEY UPDATE OF messages"
-);
+pub(super) static LOCKED: LazyLock<Arc<str>> =
+    LazyLock::new(|| format!("{} ORDER BY id FOR NO KEY UPDATE OF m", reading("messages")).into());
 
 /// Messages, locked until the transaction ends, without their images.
 pub(super) async fn locked(
     connection: &mut PgConnection,
     places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
-    find(connection, LOCKED, places).await
+    find(connection, &LOCKED, places).await
 }
 
 /// Messages as they stand, without their images.
@@ -75,29 +79,51 @@ pub(super) async fn unlocked(
     connection: &mut PgConnection,
     places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
-    find(connection, UNLOCKED, places).await
+    find(connection, &UNLOCKED, places).await
+}
+
+/// The same, where all should be of one month: by the statement that reads that month.
+pub(super) async fn unlocked_of(
+    connection: &mut PgConnection,
+    month: &Arc<str>,
+    places: Vec<Place>,
+) -> Result<HashMap<String, Listed>, StoreError> {
+    let mut found = read(connection, month, &places).await?;
+    let left: Vec<Place> = places.into_iter().filter(|(id, _)| !found.contains_key(id)).collect();
+    found.extend(unlocked(connection, left).await?);
+    Ok(found)
 }
 
 /// What is not where it is looked for is looked for everywhere; what does not exist is left out.
 async fn find(
     connection: &mut PgConnection,
-    sql: &'static str,
+    sql: &Arc<str>,
     mut places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
     let mut found = HashMap::with_capacity(places.len());
     places.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     places.dedup_by(|a, b| a.0 == b.0);
     while !places.is_empty() {
-        let ids: Vec<&str> = places.iter().map(|(id, _)| id.as_str()).collect();
-        let from: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.from).collect();
-        let until: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.until).collect();
-        let rows = sqlx::query(sql).bind(ids).bind(from).bind(until).fetch_all(&mut *connection).await?;
-        for row in &rows {
-            let message = from_row(row)?;
-            found.insert(message.id.clone(), Listed { message, at: row.try_get("listed_at")? });
-        }
+        found.extend(read(connection, sql, &places).await?);
         places.retain(|(id, window)| *window != Window::open() && !found.contains_key(id));
         places.iter_mut().for_each(|(_, window)| *window = Window::open());
+    }
+    Ok(found)
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    sql: &Arc<str>,
+    places: &[Place],
+) -> Result<HashMap<String, Listed>, StoreError> {
+    let ids: Vec<&str> = places.iter().map(|(id, _)| id.as_str()).collect();
+    let from: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.from).collect();
+    let until: Vec<DateTime<Utc>> = places.iter().map(|(_, window)| window.until).collect();
+    let reading = sqlx::query(AssertSqlSafe(Arc::clone(sql))).bind(ids).bind(from).bind(until);
+    let mut found = HashMap::with_capacity(places.len());
+    for row in &reading.fetch_all(connection).await? {
+        let message = from_row(row)?;
+        found.insert(message.id.clone(), Listed { message, at: row.try_get("listed_at")? });
     }
     Ok(found)
 }
