@@ -67,9 +67,10 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// Brings the log to the state in which a server is that has been running for a while: it writes over files that are
+    /// Brings it to the state in which a server is that has been running for a while: its log goes into files that are
     /// there. A new server makes each one as it comes to it, and holds up every commit meanwhile: whoever is measured first,
-    /// and whoever writes more, would be measured with a pause of some 15 ms for each.
+    /// and whoever writes more, would be measured with a pause of some 15 ms for each. Its memory has been used, too: the
+    /// first touch of a page takes the kernel longer than all others.
     async fn settle(&self) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         for _ in 0..LOG_FILES {
@@ -78,7 +79,7 @@ impl Postgres {
                 sqlx::raw_sql(sql).execute(&mut connection).await?;
             }
         }
-        // Inserted, not copied: what is copied goes through a few buffers only.
+        // Each page of its memory is touched. Inserted, not copied: what is copied goes through a few buffers only.
         for sql in [
             "CREATE TABLE filler AS SELECT '' AS text WITH NO DATA",
             "ALTER TABLE filler ALTER COLUMN text SET STORAGE PLAIN",

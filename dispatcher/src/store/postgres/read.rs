@@ -71,7 +71,7 @@ pub(super) async fn locked(
     connection: &mut PgConnection,
     places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
-    find(connection, &LOCKED, places).await
+    find(connection, &LOCKED, &LOCKED, places).await
 }
 
 /// Messages as they stand, without their images.
@@ -79,7 +79,7 @@ pub(super) async fn unlocked(
     connection: &mut PgConnection,
     places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
-    find(connection, &UNLOCKED, places).await
+    find(connection, &UNLOCKED, &UNLOCKED, places).await
 }
 
 /// The same, where all should be of one month: by the statement that reads that month.
@@ -88,25 +88,25 @@ pub(super) async fn unlocked_of(
     month: &Arc<str>,
     places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
-    let mut found = read(connection, month, &places).await?;
-    let left: Vec<Place> = places.into_iter().filter(|(id, _)| !found.contains_key(id)).collect();
-    found.extend(unlocked(connection, left).await?);
-    Ok(found)
+    find(connection, month, &UNLOCKED, places).await
 }
 
 /// What is not where it is looked for is looked for everywhere; what does not exist is left out.
 async fn find(
     connection: &mut PgConnection,
-    sql: &Arc<str>,
+    first: &Arc<str>,
+    everywhere: &Arc<str>,
     mut places: Vec<Place>,
 ) -> Result<HashMap<String, Listed>, StoreError> {
     let mut found = HashMap::with_capacity(places.len());
     places.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     places.dedup_by(|a, b| a.0 == b.0);
+    let mut sql = first;
     while !places.is_empty() {
         found.extend(read(connection, sql, &places).await?);
         places.retain(|(id, window)| *window != Window::open() && !found.contains_key(id));
         places.iter_mut().for_each(|(_, window)| *window = Window::open());
+        sql = everywhere;
     }
     Ok(found)
 }

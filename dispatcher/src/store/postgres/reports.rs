@@ -4,7 +4,7 @@
 //! Two replicas that apply one event at the same time both find its key free. Whatever an event does to a message adds a
 //! line to its timeline, so the second of them does not find the message as it was read, and the long way finds the key.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -55,8 +55,7 @@ async fn attempt(
         places.extend(named(connection, &needs.provider_ids).await?);
     }
     let (mut ledger, mut listed) = (Ledger::new(reconcile_after), Places::new());
-    let reading = Arc::clone(kept.statements.for_places(&places));
-    for (id, known) in read::unlocked_of(connection, &reading, places).await? {
+    for (id, known) in read::unlocked_of(connection, kept.statements.for_places(&places), places).await? {
         listed.insert(id, known.at);
         ledger.know_message(known.message);
     }

@@ -61,6 +61,7 @@ conformance! {
         a_late_report_is_stale_and_only_noted
         a_second_final_result_is_a_conflict_and_the_first_stays
         a_word_that_nobody_knows_is_noted_and_changes_nothing
+        an_event_that_moved_nothing_is_known_again
         a_report_without_our_reference_is_matched_by_the_vendors_id
         vendor_ids_that_differ_in_case_or_zeros_are_different
         a_late_result_still_counts_for_an_unresolved_message

@@ -83,6 +83,21 @@ pub async fn a_word_that_nobody_knows_is_noted_and_changes_nothing(engine: impl 
     assert_eq!((note.kind, note.detail.as_str()), (EventKind::UnknownStatus, "HANDED_OVER"));
 }
 
+pub async fn an_event_that_moved_nothing_is_known_again(engine: impl Engine) {
+    let mut unknown = report_for("m1", "v1", Sent, 2);
+    unknown.report.status = None;
+    let late = report_for("m1", "v1", Queued, 2);
+    for (event, first) in [(unknown, StatusOutcome::Applied), (late, StatusOutcome::Stale)] {
+        let message_id = format!("m-{first:?}");
+        let event = StatusUpdate { client_reference: message_id.clone(), ..event };
+        let store = engine.open().await;
+        store.commit(vec![record(message(&message_id)), accepted(&message_id, "v1", 1)]).await.unwrap();
+        assert_eq!(tell(&*store, event.clone()).await, (first, Some(Status::Queued)));
+        assert_eq!(tell(&*store, event).await, (StatusOutcome::Duplicate, Some(Status::Queued)));
+        assert_eq!(stored(&*store, &message_id).await.events.len(), 3);
+    }
+}
+
 pub async fn a_report_without_our_reference_is_matched_by_the_vendors_id(engine: impl Engine) {
     let store = with_accepted(&engine).await;
     assert_eq!(tell(&*store, report("v1", Delivered, 2)).await, (StatusOutcome::Applied, Some(Status::Delivered)));
