@@ -1,4 +1,4 @@
-//! Files that only their owner may read: tokens, key rings.
+//! Files that only their owner may read: tokens, key rings, embedded storage.
 //!
 //! A file that others can read is refused rather than repaired: whoever could read it may have done so. One owned by root
 //! may be readable by its group: so an orchestrator hands a secret to a process that is not root.
@@ -95,6 +95,21 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, PrivateFileError> {
     create_new(path, content).map_err(|source| PrivateFileError::Unwritable { path: path.to_owned(), source })
 }
 
+/// Makes an empty file of mode 0600 for somebody else to write, where there is none; one that exists keeps its mode. Missing
+/// folders are made with mode 0700.
+///
+/// # Errors
+/// [`PrivateFileError::Unwritable`].
+pub fn make_room(path: &Path) -> Result<(), PrivateFileError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder_of(path)).and_then(|()| {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    });
+    made.map_err(|source| PrivateFileError::Unwritable { path: path.to_owned(), source })
+}
+
 fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
     let folder = folder_of(path);
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -165,6 +180,23 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn room_is_made_for_a_file_that_is_private_and_never_where_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/store.db");
+        make_room(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(folder.path().join("deep").metadata().unwrap().mode() & 0o777, 0o700);
+        std::fs::write(&path, b"rows").unwrap();
+        make_room(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"rows");
+        let refused = make_room(&path.join("below")).unwrap_err();
+        assert!(
+            refused.to_string().starts_with(&format!("cannot write {}", path.join("below").display())),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn a_made_file_is_private_and_reads_back() {

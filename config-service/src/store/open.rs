@@ -6,6 +6,7 @@ use std::{
 };
 
 use sqlx::migrate::MigrateError;
+use switchboard_runtime::private_file::PrivateFileError;
 
 use super::{Store, postgres::Postgres, sql::SqlStore, sqlite::Sqlite};
 
@@ -43,16 +44,9 @@ pub enum OpenError {
     Url(String),
     /// The file or its folder cannot be made.
     #[error(
-        "config_service.database_url: cannot make the configuration store {}: {source}; \
-         name a place where this user may write",
-        path.display()
+        "config_service.database_url: the configuration store has no file: {0}; name a place where this user may write"
     )]
-    Folder {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
+    NoFile(#[from] PrivateFileError),
     /// It cannot be opened.
     #[error("config_service.database_url: cannot open the configuration store {place}: {source}")]
     Unreachable {

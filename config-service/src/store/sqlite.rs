@@ -14,7 +14,7 @@ use sqlx::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
 };
-use switchboard_runtime::telemetry::PoolUse;
+use switchboard_runtime::{private_file, telemetry::PoolUse};
 
 use super::{
     OpenError, Result, StoreError, migrations,
@@ -39,13 +39,10 @@ impl Sqlite {
     /// Opens the file, makes it when it is not there, and brings its schema up to date.
     pub async fn open(path: &Path) -> std::result::Result<Self, OpenError> {
         let place = path.display().to_string();
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let unusable = |source| OpenError::Folder { path: path.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(unusable)?;
-        make_private(path).map_err(unusable)?;
+        // SQLite gives its companions the same mode.
+        private_file::make_room(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -77,16 +74,6 @@ async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePo
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| code & 0xff == 5)
-}
-
-/// Makes a new file with mode 0600; SQLite gives its companions the same. One that exists keeps its mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match made {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn query(statement: Statement) -> Query<'static, Db, SqliteArguments> {

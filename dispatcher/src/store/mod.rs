@@ -25,7 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use switchboard_providers::model::Channel;
-use switchboard_runtime::telemetry::PoolUse;
+use switchboard_runtime::{private_file::PrivateFileError, telemetry::PoolUse};
 
 use crate::message::{Message, Status};
 
@@ -164,6 +164,9 @@ pub enum StoreError {
     /// The engine failed or cannot be reached; nothing was committed.
     #[error("the history cannot be reached or failed: {0}")]
     Unavailable(#[from] sqlx::Error),
+    /// The embedded engine's file cannot be made.
+    #[error("the history has no file: {0}; name a place where this user may write")]
+    NoFile(#[from] PrivateFileError),
     /// A row that makes no sense.
     #[error("message {message_id} is stored in a form that makes no sense: {why}")]
     Inconsistent {

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod census;
+mod checkpoint;
 mod claim;
 mod commit;
 mod migrations;
@@ -25,46 +26,58 @@ use super::{
     Store, StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
-use switchboard_runtime::telemetry::PoolUse;
+use switchboard_runtime::{private_file, telemetry::PoolUse};
+use tokio::task::JoinSet;
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
 /// Tries within that time to give a new file its write-ahead log.
 const LOG_TRIES: u32 = 500;
 /// Pages that the writer keeps in memory, in KiB (`PRAGMA cache_size` counts pages unless negative): the ends of all indexes.
-const WRITERS_CACHE: &str = "-8192";
-/// Pages in the write-ahead log after which they are copied to where they belong. Most of them are written again and
-/// again, but copied once each time.
-const CHECKPOINT: &str = "4000";
+/// After most commits SQLite walks along all of them.
+const WRITERS_CACHE: &str = "-4096";
+/// Pages in the write-ahead log, 256 MiB, after which the writer copies them itself: they are copied beside it, unless that
+/// does not keep up.
+const LONGEST_LOG: &str = "65536";
 
 /// The embedded engine.
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     reconcile_after: Duration,
+    /// What goes on beside, and ends with it.
+    _upkeep: JoinSet<()>,
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it where there is none, and brings its schema up to date. `reconcile_after` is how long
+    /// Opens the file, makes it where there is none, for its owner alone, and brings its schema up to date. `reconcile_after` is how long
     /// after its last move a message must be looked after.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or a migration fails or was edited after it had been applied.
+    /// When the file cannot be made or opened, or a migration fails or was edited after it had been applied.
     pub async fn open(path: &Path, reconcile_after: Duration) -> Result<Self, StoreError> {
+        // SQLite gives its companions the same mode.
+        private_file::make_room(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .statement_cache_capacity(100);
-        let writing = options.clone().pragma("cache_size", WRITERS_CACHE).pragma("wal_autocheckpoint", CHECKPOINT);
+        let writing = options
+            .clone()
+            .pragma("cache_size", WRITERS_CACHE)
+            .pragma("wal_autocheckpoint", LONGEST_LOG)
+            // A statement that may fail keeps what each page was, in a file of its own unless told otherwise.
+            .pragma("temp_store", "memory");
         let writer = connect_writer(writing).await?;
         migrations::run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-        Ok(Self { writer, readers, reconcile_after })
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(checkpoint::keep_short(readers.clone(), writer.clone()));
+        Ok(Self { writer, readers, reconcile_after, _upkeep: upkeep })
     }
 }
 

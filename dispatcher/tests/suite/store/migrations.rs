@@ -1,6 +1,6 @@
 //! The schema's history on SQLite: forward only, and the rows of the system before this one stay readable.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use sqlx::{
     SqlStr,
@@ -131,6 +131,20 @@ async fn a_new_file_that_another_writes_to_is_waited_for() {
     assert!(early.is_err(), "it was opened, or not, while another wrote");
     other.commit().await.unwrap();
     commit(&opening.await.unwrap(), record(message("m1"))).await;
+}
+
+#[tokio::test]
+async fn a_new_file_is_for_its_owner_alone_and_one_that_cannot_be_made_is_named() {
+    let engine = Sqlite::create().await;
+    let store = SqliteStore::open(&engine.path(), RECONCILE_AFTER).await.unwrap();
+    commit(&store, record(message("m1"))).await;
+    for companion in ["", "-wal", "-shm"] {
+        let file = PathBuf::from(format!("{}{companion}", engine.path().display()));
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+    let below = engine.path().join("below.db");
+    let refused = SqliteStore::open(&below, RECONCILE_AFTER).await.err().unwrap().to_string();
+    assert!(refused.contains(&format!("cannot write {}", below.display())), "{refused}");
 }
 
 #[tokio::test]
