@@ -143,12 +143,20 @@ impl Writer {
     }
 }
 
-/// The long way: everything that the writes need is locked and read first.
+/// The long way: everything that the writes need is locked and read first. One that cannot be stored, whatever let it come
+/// so far, fails alone.
 async fn commit(store: &dyn Store, jobs: Vec<Job>) {
     let (writes, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.write, job.reply)).unzip();
-    match store.commit(writes).await {
+    match store.commit(writes.clone()).await {
         // A caller that is gone has lost its answer, not its write.
         Ok(written) => replies.into_iter().zip(written).for_each(|(reply, written)| drop(reply.send(Ok(written)))),
+        Err(error) if error.is_about_a_value() && replies.len() > 1 => {
+            for (write, reply) in writes.into_iter().zip(replies) {
+                let written = store.commit(vec![write]).await.map(|mut written| written.pop());
+                let one = written.map_err(HistoryError::from).and_then(|one| one.ok_or(HistoryError::Unavailable));
+                drop(reply.send(one));
+            }
+        }
         Err(error) => {
             let error = HistoryError::from(error);
             replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));

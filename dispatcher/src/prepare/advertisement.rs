@@ -36,10 +36,15 @@ impl AdRules {
         opt_out
     }
 
+    /// Whether no advertisement may leave now.
+    pub fn forbids(self, now: DateTime<Utc>) -> bool {
+        self.night && is_night(now)
+    }
+
     /// Whether an advertisement may not be sent now. That is no fault of its content, so it is told with other faults or,
     /// if there are none, kept with the draft: the same request made by day is still answered.
     pub(super) fn hold_back(self, now: DateTime<Utc>, violations: &mut Violations) -> Option<Invalid> {
-        if !self.night || !is_night(now) {
+        if !self.forbids(now) {
             return None;
         }
         const WHY: &str = "is ADVERTISEMENT, which may not be sent from 21:00 to 08:00 Korean time: send it by day";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_providers::model::{Button, ButtonType, Channel, TextKind, normalize, render};
+use switchboard_providers::model::{Button, ButtonType, Channel, TemplateError, TextKind, is_stray, normalize, render};
 
 use super::{
     Draft, Envelope, Invalid, Oversize, Violation, Violations, envelope, fingerprint::Digest, sender, text::measure,
@@ -43,8 +43,6 @@ pub struct FallbackRequest {
     pub oversize: Oversize,
 }
 
-/// Longest rendered text, in characters (CloudMsg interface document, Send).
-const LONGEST_CONTENT: usize = 1000;
 /// Longest template code (SendTalk interface document, Send).
 const LONGEST_TEMPLATE_CODE: usize = 30;
 /// Buttons at most (both vendors' documents).
@@ -115,26 +113,25 @@ fn render_checked(content: &str, variables: &BTreeMap<String, String>, violation
     match render(content, variables) {
         Err(errors) => {
             for error in errors {
-                let field = match &error {
-                    switchboard_providers::model::TemplateError::Unclosed(_) => "content".to_owned(),
-                    switchboard_providers::model::TemplateError::MissingVariable(name)
-                    | switchboard_providers::model::TemplateError::UnknownVariable(name) => {
-                        format!("variables[{name:?}]")
+                let (kind, field) = match &error {
+                    TemplateError::TooLong => (Violation::TextTooLong, "content".to_owned()),
+                    TemplateError::Unclosed(_) => (Violation::Template, "content".to_owned()),
+                    TemplateError::MissingVariable(name) | TemplateError::UnknownVariable(name) => {
+                        (Violation::Template, format!("variables[{name:?}]"))
                     }
                 };
-                violations.add(Violation::Template, field, error.to_string());
+                violations.add(kind, field, error.to_string());
             }
             None
         }
-        Ok(rendered) if rendered.chars().count() > LONGEST_CONTENT => {
-            let remedy = format!(
-                "has {} characters once rendered, an Alimtalk holds {LONGEST_CONTENT}: shorten it",
-                rendered.chars().count()
-            );
-            violations.add(Violation::TextTooLong, "content", remedy);
-            None
-        }
-        Ok(rendered) => Some(rendered),
+        Ok(rendered) => match rendered.chars().position(is_stray) {
+            Some(index) => {
+                let remedy = format!("has a control character at position {} once rendered: remove it", index + 1);
+                violations.add(Violation::Unencodable, "content", remedy);
+                None
+            }
+            None => Some(rendered),
+        },
     }
 }
 

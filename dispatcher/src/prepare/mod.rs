@@ -70,6 +70,8 @@ fn envelope(envelope: &Envelope, violations: &mut Violations) -> Option<PhoneNum
     }
     if envelope.request_id.chars().count() > LONGEST_ID {
         violations.add(Violation::Field, "request_id", "has more than 64 characters: use a UUID, for example");
+    } else if envelope.request_id.chars().any(char::is_control) {
+        violations.add(Violation::Field, "request_id", "has a control character: use a UUID, for example");
     }
     if envelope.labels.len() > MOST_LABELS {
         violations.add(Violation::Field, "labels", "has more than 16 entries: keep fewer");

@@ -26,6 +26,14 @@ pub struct Presumed {
     pub settled: Vec<Update>,
 }
 
+impl Presumed {
+    /// The ids of all messages in it.
+    pub fn ids<T: FromIterator<String>>(&self) -> T {
+        let records = self.records.iter().map(|new| new.message.id.clone());
+        records.chain(self.settled.iter().map(|update| update.message.id.clone())).collect()
+    }
+}
+
 impl NewMessage {
     /// Gives it its first due time, if it can be written without a look: images take a statement of their own.
     pub fn presume(&mut self, reconcile_after: Duration) -> bool {

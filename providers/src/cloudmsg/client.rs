@@ -162,8 +162,8 @@ impl RecipientAnswer {
         let in_doubt = || UNREADABLE.found().into_outcome();
         let accepted = self.request_status_code == RECIPIENT_ACCEPTED;
         match (self.request_status_name.as_deref(), accepted) {
-            (Some("success") | None, true) => match self.message_id {
-                Some(id) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
+            (Some("success") | None, true) => match self.message_id.map(|id| foreign::id("messageId", id)) {
+                Some(Ok(id)) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
                     provider_message_id: id,
                     accept_time: request_time.and_then(DateTime::from_timestamp_millis),
                 }),

@@ -312,6 +312,8 @@ fn a_receipt_that_is_not_ours_or_contradicts_itself_proves_nothing() {
         json!({"messages": []}),
         json!({"messages": [{"messageId": "m-1", "clientRef": "another", "requestStatusCode": "A000"}]}),
         json!({"messages": [{"messageId": "", "requestStatusCode": "A000", "requestStatusName": "success"}]}),
+        json!({"messages": [{"messageId": "m\u{0}1", "requestStatusCode": "A000", "requestStatusName": "success"}]}),
+        json!({"messages": [{"messageId": "m".repeat(129), "requestStatusCode": "A000", "requestStatusName": "success"}]}),
         json!({"messages": [{"messageId": "m-1", "requestStatusCode": "A000", "requestStatusName": "fail"}]}),
         json!({"messages": [{"messageId": "m-1", "requestStatusCode": "1001", "requestStatusName": "success"}]}),
         json!({"messages": [{"messageId": "m-1", "requestStatusCode": "1001"}]}),

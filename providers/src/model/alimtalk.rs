@@ -1,6 +1,6 @@
 //! Kakao Alimtalk: an approved template, its variables and its buttons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,20 +90,30 @@ pub enum TemplateError {
     /// A placeholder that never ends.
     #[error("a placeholder opened by #{{ at character {0} is not closed by }}")]
     Unclosed(usize),
+    /// With its values it is longer than any vendor takes.
+    #[error(
+        "has more than {ALIMTALK_CHARACTERS} characters once rendered, which is all that an Alimtalk holds: shorten it"
+    )]
+    TooLong,
 }
 
-/// Fills the placeholders of a template.
+/// Longest rendered text, in characters (CloudMsg interface document, Send).
+pub const ALIMTALK_CHARACTERS: usize = 1000;
+/// Mismatches that are told at once, and characters of each name.
+const MOST_TOLD: usize = 64;
+
+/// Fills the placeholders of a template, as long as the text is one that can be sent: a value may stand in many places.
 ///
 /// # Errors
 ///
-/// All mismatches, not only the first.
+/// That it is too long, or all mismatches, not only the first, up to 64 of each kind.
 pub fn render(content: &str, variables: &BTreeMap<String, String>) -> Result<String, Vec<TemplateError>> {
-    let mut rendered = String::with_capacity(content.len());
+    let mut rendered = Rendered { text: String::new(), room: ALIMTALK_CHARACTERS };
     let mut errors = Vec::new();
-    let mut used: Vec<&str> = Vec::new();
+    let mut used: HashSet<&str> = HashSet::new();
     let mut rest = content;
     while let Some(open) = rest.find("#{") {
-        rendered.push_str(&rest[..open]);
+        rendered.push(&rest[..open])?;
         let inside = &rest[open + 2..];
         let Some(close) = inside.find('}') else {
             let position = content[..content.len() - rest.len() + open].chars().count() + 1;
@@ -112,22 +122,38 @@ pub fn render(content: &str, variables: &BTreeMap<String, String>) -> Result<Str
             break;
         };
         let name = &inside[..close];
+        let is_new = used.insert(name);
         match variables.get(name) {
-            Some(value) => rendered.push_str(value),
-            None if used.contains(&name) => {}
-            None => errors.push(TemplateError::MissingVariable(name.to_owned())),
+            Some(value) => rendered.push(value)?,
+            None if is_new && errors.len() < MOST_TOLD => errors.push(TemplateError::MissingVariable(told(name))),
+            None => {}
         }
-        used.push(name);
         rest = &inside[close + 1..];
     }
-    rendered.push_str(rest);
-    errors.extend(
-        variables
-            .keys()
-            .filter(|name| !used.contains(&name.as_str()))
-            .map(|name| TemplateError::UnknownVariable(name.clone())),
-    );
-    if errors.is_empty() { Ok(rendered) } else { Err(errors) }
+    rendered.push(rest)?;
+    let unknown = variables.keys().filter(|name| !used.contains(name.as_str())).take(MOST_TOLD);
+    errors.extend(unknown.map(|name| TemplateError::UnknownVariable(told(name))));
+    if errors.is_empty() { Ok(rendered.text) } else { Err(errors) }
+}
+
+/// A text that grows as long as there is room, in characters.
+struct Rendered {
+    text: String,
+    room: usize,
+}
+
+impl Rendered {
+    fn push(&mut self, piece: &str) -> Result<(), Vec<TemplateError>> {
+        // Counts no further than it must: the piece may be as long as a request.
+        let length = piece.chars().take(self.room + 1).count();
+        self.room = self.room.checked_sub(length).ok_or_else(|| vec![TemplateError::TooLong])?;
+        self.text.push_str(piece);
+        Ok(())
+    }
+}
+
+fn told(name: &str) -> String {
+    name.chars().take(MOST_TOLD).collect()
 }
 
 #[cfg(test)]
@@ -142,6 +168,26 @@ mod tests {
     fn placeholders_are_filled_and_values_are_not_read_as_templates() {
         let filled = render("#{name}님, #{item} 발송. #{name}", &variables(&[("name", "#{item}"), ("item", "책")]));
         assert_eq!(filled.as_deref(), Ok("#{item}님, 책 발송. #{item}"));
+    }
+
+    #[test]
+    fn a_text_that_would_be_too_long_is_not_made() {
+        let wide = variables(&[("a", &"가".repeat(ALIMTALK_CHARACTERS))]);
+        assert_eq!(render("#{a}", &wide).map(|text| text.chars().count()), Ok(ALIMTALK_CHARACTERS));
+        for content in ["#{a}.", ".#{a}", &"#{a}".repeat(100_000)] {
+            assert_eq!(render(content, &wide), Err(vec![TemplateError::TooLong]));
+        }
+    }
+
+    #[test]
+    fn of_many_mismatches_some_are_told_and_of_long_names_the_beginning() {
+        let many: String = (0..10_000).map(|number| format!("#{{{number}}}")).collect();
+        assert_eq!(render(&many, &variables(&[])).unwrap_err().len(), MOST_TOLD);
+        let unknown: BTreeMap<_, _> = (0..10_000).map(|number| (number.to_string(), String::new())).collect();
+        assert_eq!(render("", &unknown).unwrap_err().len(), MOST_TOLD);
+        let long = format!("#{{{}}}", "n".repeat(100_000));
+        let missing = TemplateError::MissingVariable("n".repeat(MOST_TOLD));
+        assert_eq!(render(&long, &variables(&[])), Err(vec![missing]));
     }
 
     #[test]

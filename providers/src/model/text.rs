@@ -10,7 +10,7 @@ pub const LMS_BYTES: usize = 2000;
 /// Longest subject in CP949 bytes.
 pub const SUBJECT_BYTES: usize = 40;
 
-/// A character that CP949 cannot hold.
+/// A character that CP949 cannot hold, or that is no part of a text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the character {character:?} at position {position} cannot be sent in a Korean text message (CP949): remove or replace it"
@@ -34,15 +34,21 @@ fn is_plain(character: char) -> bool {
     character.is_ascii() || ('가'..='힣').contains(&character)
 }
 
+/// Whether it controls a terminal, and says nothing: no telephone shows it, and PostgreSQL keeps no NUL.
+pub fn is_stray(character: char) -> bool {
+    character.is_control() && !matches!(character, '\n' | '\t')
+}
+
 /// Length in CP949 bytes.
 ///
 /// The WHATWG encoding that `encoding_rs` calls EUC-KR is Windows code page 949, which carriers use.
 ///
 /// # Errors
 ///
-/// The first character that CP949 cannot hold, with its position.
+/// The first character that CP949 cannot hold or that [is no part of a text](is_stray), with its position.
 pub fn cp949_len(text: &str) -> Result<usize, UnencodableCharacter> {
     let length = |(index, character): (usize, char)| match character {
+        _ if is_stray(character) => Err(UnencodableCharacter { character, position: index + 1 }),
         '\0'..='\x7f' => Ok(1),
         // What the code page adds to EUC-KR is every syllable that EUC-KR had left out.
         '가'..='힣' => Ok(2),
@@ -71,7 +77,8 @@ mod tests {
         for character in (0..=0xFFFF).filter_map(char::from_u32) {
             let text = character.to_string();
             let (bytes, _, unencodable) = EUC_KR.encode(&text);
-            assert_eq!(cp949_len(&text).ok(), (!unencodable).then_some(bytes.len()), "{character:?}");
+            let sendable = !unencodable && !is_stray(character);
+            assert_eq!(cp949_len(&text).ok(), sendable.then_some(bytes.len()), "{character:?}");
         }
     }
 
@@ -89,6 +96,15 @@ mod tests {
     fn an_emoji_is_named_with_its_position() {
         let error = cp949_len("축하해요 🎉!").unwrap_err();
         assert_eq!(error, UnencodableCharacter { character: '🎉', position: 6 });
+    }
+
+    #[test]
+    fn what_controls_a_terminal_is_named_and_what_lays_out_a_text_is_not() {
+        assert_eq!(cp949_len("a\n\tb"), Ok(4));
+        for character in ['\0', '\r', '\u{1b}', '\u{7f}', '\u{85}'] {
+            let error = UnencodableCharacter { character, position: 2 };
+            assert_eq!(cp949_len(&format!("a{character}b")), Err(error));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     credentials::Credentials,
+    foreign,
     http::{Answer, Http},
     model::{Acceptance, FailureCode, Image, SendOutcome},
     verdict::{Finding, Meaning},
@@ -107,18 +108,17 @@ impl Account {
 
 /// What an answer says about our send. A receipt that is not ours proves nothing; a replayed one is as good as the first.
 pub(super) fn outcome(answer: &Answer, reference: &str) -> SendOutcome {
-    match data::<Receipt>(answer) {
-        Ok(receipt)
-            if !receipt.message_id.is_empty()
-                && receipt.reference.as_deref().is_none_or(|given| given == reference) =>
-        {
-            SendOutcome::Accepted(Acceptance {
-                provider_message_id: receipt.message_id,
-                accept_time: receipt.accepted_at.as_deref().and_then(time),
-            })
-        }
-        Ok(_) => UNREADABLE.found().into_outcome(),
-        Err(finding) => finding.into_outcome(),
+    let receipt = match data::<Receipt>(answer) {
+        Ok(receipt) => receipt,
+        Err(finding) => return finding.into_outcome(),
+    };
+    let is_ours = receipt.reference.as_deref().is_none_or(|given| given == reference);
+    match foreign::id("message_id", receipt.message_id) {
+        Ok(id) if is_ours && !id.is_empty() => SendOutcome::Accepted(Acceptance {
+            provider_message_id: id,
+            accept_time: receipt.accepted_at.as_deref().and_then(time),
+        }),
+        _ => UNREADABLE.found().into_outcome(),
     }
 }
 

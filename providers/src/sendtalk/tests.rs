@@ -265,6 +265,8 @@ fn a_receipt_that_is_not_ours_or_contradicts_itself_proves_nothing() {
         json!({}),
         json!({"result": {"ok": true, "code": 0}, "data": null}),
         json!({"result": {"ok": true, "code": 0}, "data": {"message_id": ""}}),
+        json!({"result": {"ok": true, "code": 0}, "data": {"message_id": "st_\u{0}1"}}),
+        json!({"result": {"ok": true, "code": 0}, "data": {"message_id": "s".repeat(129)}}),
         json!({"result": {"ok": true, "code": 0}, "data": {"message_id": "st_1", "reference": "another"}}),
         json!({"result": {"ok": true, "code": -2019}, "data": {"message_id": "st_1"}}),
         json!({"result": {"ok": false, "code": 0}, "data": null}),

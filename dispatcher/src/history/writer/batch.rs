@@ -66,7 +66,8 @@ impl Batch {
         }
     }
 
-    /// Commits what the presumption holds of, and tells those who wait; those of whom it does not hold.
+    /// Commits what the presumption holds of, and tells those who wait; those of whom it does not hold, or all where one cannot
+    /// be stored.
     pub(super) async fn commit(self, store: &dyn Store) -> Vec<Job> {
         let (records, new_replies): (Vec<_>, Vec<_>) = self.records.into_iter().unzip();
         let (settled, asked): (Vec<_>, Vec<_>) = self.settled.into_iter().unzip();
@@ -76,6 +77,7 @@ impl Batch {
         }
         let refused: HashSet<String> = match store.presume(&presumed).await {
             Ok(refused) => refused.into_iter().collect(),
+            Err(error) if error.is_about_a_value() => presumed.ids(),
             Err(error) => {
                 let error = HistoryError::from(error);
                 let replies = new_replies.into_iter().chain(asked.into_iter().map(|asked| asked.reply));

@@ -38,7 +38,7 @@ pub(super) async fn presume(standing: &Standing, presumed: &Presumed) -> Result<
     };
     if goes_the_long_way(&written) {
         tracing::debug!(error = %written, "a batch of the history goes the long way");
-        return Ok(ids(presumed));
+        return Ok(presumed.ids());
     }
     Err(written)
 }
@@ -74,12 +74,6 @@ pub(super) fn goes_the_long_way(error: &StoreError) -> bool {
         _ => false,
     };
     is_taken || may_pass(error)
-}
-
-fn ids(presumed: &Presumed) -> Vec<String> {
-    let Presumed { records, settled, .. } = presumed;
-    let records = records.iter().map(|new| new.message.id.clone());
-    records.chain(settled.iter().map(|update| update.message.id.clone())).collect()
 }
 
 /// The server has not answered for so long that nobody waits for it any more.

@@ -38,6 +38,7 @@ async fn each_wrong_field_of_a_text_is_named_with_its_reason() {
         ("no organisation", text(|r| r.organization_id.clear()), "INVALID_FIELD", &["organization_id"]),
         ("long organisation", text(|r| r.organization_id = "x".repeat(65)), "INVALID_FIELD", &["organization_id"]),
         ("long request id", text(|r| r.request_id = "x".repeat(65)), "INVALID_FIELD", &["request_id"]),
+        ("stray request id", text(|r| r.request_id = "a\0b".into()), "INVALID_FIELD", &["request_id"]),
         ("many labels", text(|r| r.labels = many), "INVALID_FIELD", &["labels"]),
         ("nameless label", text(|r| drop(r.labels.insert(String::new(), "x".into()))), "INVALID_FIELD", &["labels"]),
         ("no recipient", text(|r| r.to.clear()), "INVALID_PHONE_NUMBER", &["to"]),
@@ -51,6 +52,7 @@ async fn each_wrong_field_of_a_text_is_named_with_its_reason() {
         ("blank text", text(|r| r.text = " \n\u{3000}".into()), "TEXT_EMPTY", &["text"]),
         ("long text", text(|r| r.text = "가".repeat(1001)), "TEXT_TOO_LONG", &["text"]),
         ("long subject", text(|r| r.subject = "가".repeat(21)), "TEXT_TOO_LONG", &["subject"]),
+        ("stray", text(|r| r.text = "a\0b".into()), "UNENCODABLE_TEXT", &["text"]),
         ("emoji", text(|r| r.text = "좋아요👍".into()), "UNENCODABLE_TEXT", &["text"]),
         ("emoji in the subject", text(|r| r.subject = "👍".into()), "UNENCODABLE_TEXT", &["subject"]),
     ];
@@ -181,6 +183,16 @@ async fn each_wrong_field_of_an_alimtalk_is_named_with_its_reason() {
             "TEXT_TOO_LONG",
             &["content"],
         ),
+        (
+            "very long once rendered",
+            with(&|r| {
+                r.content = "#{item}#{name}".repeat(10_000);
+                r.variables.insert("item".into(), "가".repeat(100_000));
+            }),
+            "TEXT_TOO_LONG",
+            &["content"],
+        ),
+        ("stray", with(&|r| drop(r.variables.insert("item".into(), "a\0b".into()))), "UNENCODABLE_TEXT", &["content"]),
         (
             "six buttons",
             with(&|r| r.buttons = vec![button(ButtonType::ChannelAdd, "추가", ""); 6]),

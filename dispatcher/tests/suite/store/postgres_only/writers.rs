@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use switchboard_dispatcher::{
-    history::{History, Recorded},
-    message::Message,
+    history::{History, HistoryError, Recorded},
+    message::{Message, Settlement, Status},
     store::NewMessage,
 };
 use switchboard_runtime::Lifecycle;
 use tokio::time::{sleep, timeout};
 
-use crate::store::{build::message, harness::Engine as _, server::Postgres};
+use crate::store::{
+    build::{at, message},
+    harness::Engine as _,
+    server::Postgres,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -56,4 +60,30 @@ async fn a_batch_that_waits_for_another_replica_holds_up_no_other() {
     drop(history);
     lifecycle.shutdown().await.unwrap();
     assert_eq!(engine.rows("messages").await, 201);
+}
+
+/// PostgreSQL keeps no NUL. Nobody is let in with one; should one come all the same, it must cost nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_cannot_be_stored_fails_alone() {
+    let engine = Postgres::create().await;
+    let lifecycle = Lifecycle::new();
+    let history = History::start(engine.open().await, &lifecycle);
+    let new = |id: &str, request_id: &str| {
+        let message = Message { request_id: request_id.to_owned(), ..message(id) };
+        NewMessage { message, fingerprint: [1; 32] }
+    };
+    history.record(new("known", "")).await.unwrap();
+    let accepted = Settlement::Accepted { provider_message_id: "v1".to_owned(), accept_time: None };
+    let (settled, good, bad, other) = tokio::join!(
+        history.settle("known", accepted, at(1)),
+        history.record(new("good", "r1")),
+        history.record(new("bad", "r\0")),
+        history.record(new("other", "r2")),
+    );
+    assert!(matches!(bad, Err(HistoryError::Unavailable)));
+    assert!(matches!((good, other), (Ok(Recorded::New(_)), Ok(Recorded::New(_)))));
+    assert_eq!(settled.unwrap().message.state.status(), Status::Queued);
+    drop(history);
+    lifecycle.shutdown().await.unwrap();
+    assert_eq!(engine.rows("messages").await, 3);
 }
