@@ -47,6 +47,8 @@ const LARGEST_REQUEST: usize = 2 * 1024 * 1024;
 /// Largest batch of status updates.
 const LARGEST_REPORT: usize = 4 * 1024 * 1024;
 
+/// What a send may take beyond its calls, repetitions and waits.
+const SLACK: Duration = Duration::from_secs(5);
 /// The kept mappings, under `data_dir`.
 const KEPT: &str = "mappings.sealed";
 
@@ -120,6 +122,8 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     let vendors = registry.clone();
     let resolver = Arc::new(Resolver::start(source, vendors, lanes, freshness, lifecycle, mappings));
 
+    // The first call, repetitions of it, a place with another vendor; then a last call.
+    let call_within = config.send_timeout + config.retry_for + config.queue_wait + SLACK;
     let sends = Sends::new(
         Arc::clone(&resolver),
         history.clone(),
@@ -127,18 +131,20 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         process.ids.clone(),
         lifecycle.clone(),
         config.retry_for,
+        call_within,
     );
+    let rules = AdRules { night: config.ad_night_window };
     let reconciliation = Policy {
         interval: (config.reconcile_after / 4).clamp(Duration::from_millis(200), Duration::from_secs(5)),
         result_horizon: config.result_horizon,
-        longest_send: 2 * config.send_timeout + config.retry_for + Duration::from_secs(5),
+        longest_send: call_within + config.send_timeout,
         absence_margin: config.absence_margin,
         look_up_timeout: config.send_timeout,
+        rules,
     };
     let clock = || Arc::clone(&process.clock);
     Reconciler::new(history.clone(), Arc::clone(&store), Arc::clone(&resolver), sends.clone(), clock(), reconciliation)
         .start(lifecycle);
-    let rules = AdRules { night: config.ad_night_window };
     let messages = Messages::new(sends.clone(), history.clone(), rules, config.result_horizon, clock());
     let reports = Reports::new(history, Arc::clone(&store), sends, clock());
     let quarantine = Quarantine::new(store, reports.clone(), registry, clock(), process.ids.clone());

@@ -1,6 +1,6 @@
 //! `MessageService`.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
@@ -16,7 +16,7 @@ use switchboard_runtime::{
     paging::{PageToken, page_size},
     trace,
 };
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Request, Response, Status, async_trait, metadata::MetadataMap};
 
 use super::{convert, error};
@@ -35,6 +35,8 @@ pub struct Messages {
     rules: AdRules,
     result_horizon: Duration,
     clock: SharedClock,
+    /// Places for decoding images, each of which takes some megabytes while it lasts.
+    decoders: Arc<Semaphore>,
 }
 
 /// Where a page ends.
@@ -48,7 +50,8 @@ struct Cursor {
 impl Messages {
     /// Puts the parts together. `result_horizon` is how long a result may take.
     pub fn new(sends: Sends, history: History, rules: AdRules, result_horizon: Duration, clock: SharedClock) -> Self {
-        Self { sends, history, rules, result_horizon, clock }
+        let decoders = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));
+        Self { sends, history, rules, result_horizon, clock, decoders }
     }
 
     fn view(&self, visibility: convert::Visibility) -> convert::View {
@@ -82,10 +85,14 @@ impl MessageService for Messages {
         principal.authorize_organization(&request.organization_id)?;
         let (text, images) = convert::mms_request(request);
         let (rules, now) = (self.rules, self.clock.now());
-        // Images are decoded whole; that must not hold up other sends.
-        let draft = tokio::task::spawn_blocking(move || prepare::mms(text, images, rules, now))
-            .await
-            .map_err(|_| Status::internal("an image could not be decoded"))?;
+        // Images are decoded whole; that must not hold up other sends, nor take all memory.
+        let undecoded = || Status::internal("an image could not be decoded");
+        let place = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| undecoded())?;
+        let decoding = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            prepare::mms(text, images, rules, now)
+        });
+        let draft = decoding.await.map_err(|_| undecoded())?;
         let message = self.send(draft, call).await?;
         Ok(Response::new(SendMmsResponse {
             message: Some(convert::message_without_events(&message, self.view(convert::Visibility::Whole))),

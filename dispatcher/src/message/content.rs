@@ -103,6 +103,14 @@ impl Content {
         }
     }
 
+    /// Whether the law on advertisements binds it: each of them carries a number to opt out.
+    pub fn is_advertisement(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Mms(MmsContent { text, .. }) => text.opt_out_number.is_some(),
+            Self::Alimtalk(_) | Self::Archived { .. } => false,
+        }
+    }
+
     /// Everything but text and images, for the `content` column; empty for what is archived.
     pub fn details(&self) -> String {
         // These types hold strings and maps of strings: they always serialise.

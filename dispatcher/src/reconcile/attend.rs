@@ -53,7 +53,8 @@ impl Reconciler {
                     tracing::error!(message_id = message.id, copies, "the vendor has a message more than once");
                     metrics::counter!("switchboard_doubled_messages_total").increment(1);
                 }
-                self.apply(&message, reports).await
+                self.apply(&message, reports).await?;
+                self.give_up_if_late(&message).await
             }
         }
     }
@@ -69,16 +70,23 @@ impl Reconciler {
         }
         if message.was_resent() {
             let detail = "the vendor does not have it, though it was sent twice; it was not delivered";
-            let failure = Failure::new(FailureCode::ProviderUnavailable, "", detail, true);
-            let settled = self.history.settle(&message.id, Settlement::Refused(failure), now).await?;
-            self.sends.follow_up(settled.fallback);
+            return self.fail(&message, FailureCode::ProviderUnavailable, detail).await;
+        }
+        if self.is_late(&message) {
+            let detail = "the vendor does not have it, and it is too late to send it once more; it was not delivered";
+            return self.fail(&message, FailureCode::Expired, detail).await;
+        }
+        if message.content.is_advertisement() && self.policy.rules.forbids(now) {
             return Ok(());
         }
-        if let Some(mut resent) = self.history.resend(&message.id, message.checks, now).await? {
-            // The claim brought the images along, the write does not.
-            resent.content = message.content;
-            self.sends.send_recorded(resent).await;
-        }
+        self.sends.send_again(message).await
+    }
+
+    /// It was proved that the vendor does not have it, and it will not get it.
+    async fn fail(&self, message: &Message, code: FailureCode, detail: &str) -> Result<(), HistoryError> {
+        let failure = Failure::new(code, "", detail, true);
+        let settled = self.history.settle(&message.id, Settlement::Refused(failure), self.clock.now()).await?;
+        self.sends.follow_up(settled.fallback);
         Ok(())
     }
 
@@ -111,13 +119,16 @@ impl Reconciler {
         Ok(())
     }
 
+    fn is_late(&self, message: &Message) -> bool {
+        self.clock.now() - message.create_time >= delta(self.policy.result_horizon)
+    }
+
     /// Past the horizon nobody waits any more; a late result still counts.
     async fn give_up_if_late(&self, message: &Message) -> Result<(), HistoryError> {
-        let now = self.clock.now();
-        if now - message.create_time < delta(self.policy.result_horizon) {
+        if !self.is_late(message) {
             return Ok(());
         }
-        let settled = self.history.settle(&message.id, Settlement::Unresolved, now).await?;
+        let settled = self.history.settle(&message.id, Settlement::Unresolved, self.clock.now()).await?;
         if matches!(settled.message.state, State::Unresolved(_)) {
             metrics::counter!("switchboard_unresolved_total", "provider" => message.route.provider.clone())
                 .increment(1);

@@ -19,7 +19,7 @@ use switchboard_runtime::{Lifecycle, SharedClock};
 use tokio::sync::watch;
 
 use self::turn::Turn;
-use crate::{history::History, message::Message, resolver::Resolver, send::Sends, store::Store};
+use crate::{history::History, message::Message, prepare::AdRules, resolver::Resolver, send::Sends, store::Store};
 
 /// When and how messages are looked after.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub struct Policy {
     pub absence_margin: Duration,
     /// How long a vendor may take to answer.
     pub look_up_timeout: Duration,
+    /// When advertisements may not leave.
+    pub rules: AdRules,
 }
 
 /// Messages claimed at once.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
+use chrono::{DateTime, Utc};
 use switchboard_providers::model::{Acceptance, Failure, FailureCode, Fault, Refusal, SendOutcome};
 use switchboard_runtime::trace::{self, Work};
 use tokio::time::Instant;
@@ -37,8 +38,8 @@ impl Sends {
         };
         // With another vendor to ask there is no point in waiting for this one.
         let patience = if choice.backups.is_empty() { retry_until } else { Instant::now() };
-        let calling = self.call(&message.id, &choice.account, admitted, &outgoing, patience);
-        let outcome = stopwatch.with_vendor(calling).await;
+        let calling = self.call(&message, &choice.account, admitted, &outgoing, patience);
+        let Some(outcome) = stopwatch.with_vendor(calling).await else { return message };
         choice.account.lane.sent(outgoing.channel(), &outcome);
         let SendOutcome::Refused(refusal) = outcome else {
             return self.settle(message, settlement(outcome)).await;
@@ -48,7 +49,7 @@ impl Sends {
         let Some(backup) = backup else {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
-        let Ok(admitted) = backup.lane.admit(Some(retry_until)).await else {
+        let Ok(admitted) = backup.lane.admit(None).await else {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         let other_way =
@@ -58,45 +59,63 @@ impl Sends {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
-        let calling = self.call(&settled.message.id, backup, admitted, &outgoing, retry_until);
-        let outcome = stopwatch.with_vendor(calling).await;
+        let calling = self.call(&settled.message, backup, admitted, &outgoing, retry_until);
+        let Some(outcome) = stopwatch.with_vendor(calling).await else { return settled.message };
         backup.lane.sent(outgoing.channel(), &outcome);
         self.settle(settled.message, settlement(outcome)).await
     }
 
-    /// Calls a vendor; again while it says, before `until`, that it has not taken the message by its own fault.
+    /// Calls a vendor; again while it says, before `until`, that it has not taken the message by its own fault. `None`: it was
+    /// not called.
     async fn call(
         &self,
-        message_id: &str,
+        message: &Message,
         account: &Account,
         admitted: Admitted,
         outgoing: &Arc<Outgoing>,
         until: Instant,
-    ) -> SendOutcome {
+    ) -> Option<SendOutcome> {
         let delays = ExponentialBuilder::default().with_min_delay(FIRST_RETRY).with_jitter().without_max_times();
         let mut delays = delays.build();
         let once = async |admitted: Admitted| {
             let begun = trace::begin();
-            let outcome = admitted.send(Arc::clone(outgoing), self.clock.now()).await;
-            begun.part(message_id, "vendor call", Work::Call, || {
+            let now = self.clock.now();
+            if self.is_given_up(message, now) {
+                tracing::warn!(
+                    message_id = message.id,
+                    "not sent: this process stood still for so long that it is looked up"
+                );
+                return None;
+            }
+            let outcome = admitted.send(Arc::clone(outgoing), now).await;
+            begun.part(&message.id, "vendor call", Work::Call, || {
                 vec![("provider", account.vendor.code.to_owned()), ("outcome", word(&outcome).to_owned())]
             });
-            outcome
+            Some(outcome)
         };
-        let mut outcome = once(admitted).await;
+        let mut outcome = once(admitted).await?;
         loop {
             let SendOutcome::Refused(Refusal { failure, fault: Fault::Vendor, retry_after }) = &outcome else {
-                return outcome;
+                return Some(outcome);
             };
             let delay = delays.next().unwrap_or(FIRST_RETRY).max(retry_after.unwrap_or_default());
             if !failure.retryable || Instant::now() + delay >= until {
-                return outcome;
+                return Some(outcome);
             }
             tokio::time::sleep(delay).await;
-            let Ok(admitted) = account.lane.admit(Some(until)).await else { return outcome };
+            let Ok(admitted) = account.lane.admit(Some(until)).await else { return Some(outcome) };
             metrics::counter!("switchboard_send_retries_total", "provider" => account.vendor.code).increment(1);
-            outcome = once(admitted).await;
+            match once(admitted).await {
+                Some(next) => outcome = next,
+                None => return Some(outcome),
+            }
         }
+    }
+
+    /// Whether others may take this process for dead by the time the vendor answers, and send the message themselves.
+    fn is_given_up(&self, message: &Message, now: DateTime<Utc>) -> bool {
+        let last = message.events.last().map_or(message.create_time, |event| event.record_time);
+        (now - last).to_std().is_ok_and(|since| since > self.call_within)
     }
 
     /// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the

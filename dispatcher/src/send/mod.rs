@@ -87,11 +87,13 @@ pub struct Sends {
     ids: Ids,
     lifecycle: Lifecycle,
     retry_for: Duration,
+    call_within: Duration,
     times: Times,
 }
 
 impl Sends {
-    /// Puts the parts together. `retry_for` is how long a send that the vendor has certainly not taken is tried again.
+    /// Puts the parts together. `retry_for` is how long a send that the vendor has certainly not taken is tried again;
+    /// `call_within` how long after what was last written of a message its vendor may be called.
     pub fn new(
         resolver: Arc<Resolver>,
         history: History,
@@ -99,8 +101,9 @@ impl Sends {
         ids: Ids,
         lifecycle: Lifecycle,
         retry_for: Duration,
+        call_within: Duration,
     ) -> Self {
-        Self { resolver, history, clock, ids, lifecycle, retry_for, times: Times::new() }
+        Self { resolver, history, clock, ids, lifecycle, retry_for, call_within, times: Times::new() }
     }
 
     /// Sends a message; returns it as it stands once the vendor has answered.

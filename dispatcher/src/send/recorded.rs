@@ -7,7 +7,7 @@ use switchboard_runtime::trace;
 use tokio::time::Instant;
 
 use super::{Sends, stopwatch::Stopwatch};
-use crate::{message::Message, resolver::Choice};
+use crate::{history::HistoryError, message::Message, outbound::Admitted, resolver::Choice};
 
 impl Sends {
     /// Sends a text that was recorded in the place of a failed message, on its own.
@@ -25,19 +25,49 @@ impl Sends {
 
     /// Sends a recorded message through the account that it is recorded with. When that is not possible now it stays as
     /// it is, and reconciliation comes back to it.
-    pub async fn send_recorded(&self, message: Message) {
-        let message_id = message.id.clone();
+    async fn send_recorded(&self, message: Message) {
+        let Some((choice, admitted)) = self.place(&message).await else { return };
+        self.execute(Arc::new(message), choice, admitted, self.retry_until(), &mut Stopwatch::start()).await;
+    }
+
+    /// Sends once more what its vendor was proved not to have, unless it has moved since it was claimed. It is booked as sent
+    /// again only when there is a place for it with the vendor, and from then on goes to its end, whoever still waits: what is
+    /// booked and not sent would be taken for sent twice.
+    ///
+    /// # Errors
+    ///
+    /// It could not be read or booked, and was not sent.
+    pub async fn send_again(&self, claimed: Message) -> Result<(), HistoryError> {
+        let Some((choice, admitted)) = self.place(&claimed).await else { return Ok(()) };
+        // A claim brings no images, nor does the booking.
+        let Some(whole) = self.history.message(&claimed.id).await? else { return Ok(()) };
+        let sends = self.clone();
+        let work = Box::pin(async move {
+            let booked = sends.history.resend(&claimed.id, claimed.checks, sends.clock.now()).await?;
+            if let Some(booked) = booked {
+                let message = Arc::new(Message { content: whole.content, ..booked });
+                sends.execute(message, choice, admitted, sends.retry_until(), &mut Stopwatch::start()).await;
+            }
+            Ok(())
+        });
+        self.lifecycle.spawn_detached("resend", work).await.unwrap_or(Ok(()))
+    }
+
+    /// A place for a recorded message with the account that it is recorded with.
+    async fn place(&self, message: &Message) -> Option<(Choice, Admitted)> {
+        let message_id = &message.id;
         let Some(account) = self.resolver.account(&message.route).await else {
             tracing::warn!(message_id, "a recorded message waits: its vendor account is not known now");
-            return;
+            return None;
         };
-        let retry_until = Instant::now() + self.retry_for;
         let Ok(admitted) = account.lane.admit(None).await else {
             tracing::warn!(message_id, "a recorded message waits: its vendor account is busy");
-            return;
+            return None;
         };
-        let config_revision = message.route.config_revision;
-        let choice = Choice { config_revision, account: Arc::clone(&account), backups: Vec::new() };
-        self.execute(Arc::new(message), choice, admitted, retry_until, &mut Stopwatch::start()).await;
+        Some((Choice { config_revision: message.route.config_revision, account, backups: Vec::new() }, admitted))
+    }
+
+    fn retry_until(&self) -> Instant {
+        Instant::now() + self.retry_for
     }
 }

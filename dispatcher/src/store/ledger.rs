@@ -307,8 +307,10 @@ impl Ledger {
             let key = (message.organization_id.clone(), message.request_id.clone());
             if let Some((known, message_id)) = self.requests.get(&key) {
                 return match self.messages.get(message_id) {
-                    // Recorded by an attempt of which nobody learned how it ended.
-                    Some(entry) if *message_id == message.id => Written::Recorded(Arc::new(entry.message.clone())),
+                    // Recorded by an attempt of which nobody learned how it ended, and not looked after since.
+                    Some(entry) if *message_id == message.id && entry.message.events == message.events => {
+                        Written::Recorded(Arc::new(entry.message.clone()))
+                    }
                     Some(entry) if *known == fingerprint => Written::Existing(Box::new(entry.message.clone())),
                     _ => Written::RequestIdReused { message_id: message_id.clone() },
                 };

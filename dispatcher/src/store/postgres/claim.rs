@@ -7,7 +7,7 @@ use sqlx::{PgPool, Row as _};
 
 use super::{
     connect::{BY_KEY, IN_ORDER},
-    row::{complete, message as from_row},
+    row::message as from_row,
 };
 use crate::{
     message::Message,
@@ -61,12 +61,7 @@ pub(super) async fn claim_due(
         .bind(due)
         .fetch_all(&mut *transaction)
         .await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut message = from_row(row)?;
-        complete(&mut transaction, &mut message).await?;
-        claimed.push(message);
-    }
+    let mut claimed = rows.iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
     transaction.commit().await?;
     // The longest due first, as they were found.
     claimed.sort_by_cached_key(|message| ids.iter().position(|id| *id == message.id));

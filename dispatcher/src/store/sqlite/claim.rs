@@ -5,10 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
 
-use super::{
-    read::complete,
-    row::{COLUMNS, micros},
-};
+use super::row::{COLUMNS, message as from_row, micros};
 use crate::{
     message::Message,
     store::{StoreError, backoff::wait},
@@ -37,7 +34,7 @@ pub(super) async fn claim_due(
             .bind(micros(now + wait(first_wait, claim, &id)))
             .fetch_optional(&mut *transaction)
             .await?;
-        claimed.extend(complete(&mut transaction, row).await?);
+        claimed.extend(row.as_ref().map(from_row).transpose()?);
     }
     transaction.commit().await?;
     Ok(claimed)

@@ -3,21 +3,27 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use switchboard_proto::dispatch::v1::{Fallback, Message, MessageStatus, SendAlimtalkRequest, StatusOutcome};
+use switchboard_dispatcher::Config;
+use switchboard_proto::dispatch::v1::{
+    Fallback, Message, MessageStatus, Purpose, SendAlimtalkRequest, SendSmsRequest, StatusOutcome,
+};
 use switchboard_runtime::Lifecycle;
 use switchboard_vendor_sim::{Callbacks, Fault, FaultMatch, FaultRule, Operation, Outcome, OutcomeRule, VendorHandle};
 
-use super::harness::{Seen as _, World, alimtalk, report, sms};
+use super::harness::{Seen as _, World, alimtalk, jpeg, mms, report, sms};
 use crate::support::eventually;
 
 /// A world in which open messages are looked after as soon as the clock is moved.
 async fn world() -> World {
-    World::configured(|config| {
-        config.send_timeout = Duration::from_secs(1);
-        config.reconcile_after = Duration::from_millis(800);
-        config.retry_for = Duration::ZERO;
-    })
-    .await
+    World::configured(quick).await
+}
+
+fn quick(config: &mut Config) {
+    config.send_timeout = Duration::from_secs(1);
+    config.reconcile_after = Duration::from_millis(800);
+    config.retry_for = Duration::ZERO;
+    // The clock is moved while sends are under way: none of them has stood still.
+    config.queue_wait = Duration::from_mins(1);
 }
 
 /// Lets time pass until the message stands so.
@@ -62,6 +68,104 @@ async fn what_the_vendor_proves_not_to_have_is_sent_once_more() {
         assert_eq!((vendor.sends(), vendor.messages().len()), (2, 1), "{organization}");
         assert_eq!(kinds(&settled)[..4], ["RECORDED", "IN_DOUBT", "RESENT", "ACCEPTED"]);
     }
+}
+
+#[tokio::test]
+async fn an_mms_that_is_sent_once_more_has_its_images() {
+    let world = world().await;
+    let vendor = world.vendors.sendtalk();
+    vendor.next_send(Fault::Hang { accept: false });
+    let message = world.sender().mms(mms("narae", vec![jpeg(40, 30), jpeg(20, 10)])).await.unwrap();
+    assert_eq!(message.status(), MessageStatus::InDoubt);
+    passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    let sent = vendor.messages();
+    assert_eq!((sent.len(), sent[0].images.len()), (1, 2));
+}
+
+#[tokio::test]
+async fn what_finds_no_place_with_its_vendor_is_not_booked_as_sent_again() {
+    let world = World::configured(|config| {
+        quick(config);
+        config.send_timeout = Duration::from_secs(3);
+        (config.account_concurrency, config.account_queue) = (1, 0);
+    })
+    .await;
+    let vendor = world.vendors.cloudmsg();
+    vendor.next_send(Fault::Hang { accept: false });
+    let message = world.sender().sms(sms("hanbit", "글")).await.unwrap();
+    assert_eq!(message.status(), MessageStatus::InDoubt);
+    vendor.next_send(Fault::Hang { accept: true });
+    let sender = world.sender();
+    let other = Lifecycle::new().spawn_detached("other", async move { sender.sms(sms("hanbit", "다른 글")).await });
+    eventually("it is known that the vendor does not have it", async || {
+        world.advance(TimeDelta::seconds(5));
+        (look_ups(&vendor) >= 2).then_some(())
+    })
+    .await;
+    assert!(!other.is_finished(), "the only place was taken meanwhile");
+    let settled = passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    assert_eq!(kinds(&settled)[..4], ["RECORDED", "IN_DOUBT", "RESENT", "ACCEPTED"]);
+}
+
+#[tokio::test]
+async fn an_advertisement_that_the_vendor_never_had_waits_for_the_day() {
+    let world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    vendor.next_send(Fault::Hang { accept: false });
+    let text = "(광고) 봄 세일 무료수신거부 080-123-4567";
+    let advertisement = SendSmsRequest { purpose: Purpose::Advertisement.into(), ..sms("hanbit", text) };
+    let message = world.sender().sms(advertisement).await.unwrap();
+    assert_eq!(message.status(), MessageStatus::InDoubt);
+    // 22:00 in Korea.
+    world.advance(TimeDelta::hours(10));
+    eventually("it is looked up at night", async || {
+        world.advance(TimeDelta::seconds(60));
+        (look_ups(&vendor) >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(vendor.sends(), 1);
+    // After 08:00.
+    world.advance(TimeDelta::hours(10));
+    passes(&world, &message.message_id, MessageStatus::Delivered).await;
+    assert_eq!(vendor.sends(), 2);
+}
+
+#[tokio::test]
+async fn what_the_vendor_never_had_is_not_sent_a_day_late() {
+    let world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    vendor.next_send(Fault::Hang { accept: false });
+    let message = world.sender().sms(sms("hanbit", "인증번호 1234")).await.unwrap();
+    assert_eq!(message.status(), MessageStatus::InDoubt);
+    world.advance(TimeDelta::hours(25));
+    let failed = passes(&world, &message.message_id, MessageStatus::Failed).await;
+    assert_eq!((failed.failure.unwrap().code.as_str(), vendor.sends()), ("EXPIRED", 1));
+}
+
+#[tokio::test]
+async fn what_a_vendor_says_in_words_of_its_own_does_not_stay_in_doubt_for_ever() {
+    let world = world().await;
+    let vendor = world.vendors.cloudmsg();
+    vendor.next_send(Fault::Hang { accept: true });
+    let request = SendSmsRequest { to: "010-0000-9007".to_owned(), ..sms("hanbit", "글") };
+    let message = world.sender().sms(request).await.unwrap();
+    assert_eq!(message.status(), MessageStatus::InDoubt);
+    world.advance(TimeDelta::hours(25));
+    passes(&world, &message.message_id, MessageStatus::Unresolved).await;
+}
+
+#[tokio::test]
+async fn a_process_that_has_stood_still_does_not_call_the_vendor_any_more() {
+    let world = World::configured(|config| config.retry_for = Duration::from_secs(10)).await;
+    let vendor = world.vendors.cloudmsg();
+    vendor.next_send(Fault::NotAccepted);
+    let sender = world.sender();
+    let sending = Lifecycle::new().spawn_detached("caller", async move { sender.sms(sms("hanbit", "글")).await });
+    eventually("the vendor has been called", async || (vendor.sends() == 1).then_some(())).await;
+    // By now another process may have found out that the vendor does not have it.
+    world.advance(TimeDelta::hours(1));
+    let message = sending.await.unwrap().unwrap();
+    assert_eq!((message.status(), vendor.sends()), (MessageStatus::Failed, 1));
 }
 
 #[tokio::test]

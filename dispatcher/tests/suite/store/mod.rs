@@ -114,7 +114,7 @@ conformance! {
         the_longest_due_come_first_and_no_more_than_asked_for
         a_claim_puts_the_message_off_further_each_time
         two_claimants_never_get_the_same_claim
-        a_claimed_mms_brings_its_images
+        a_claimed_mms_leaves_its_images_in_their_place
         only_the_holder_of_the_last_claim_may_send_again_and_only_once
         what_has_moved_since_the_claim_is_not_sent_again
     }
