@@ -10,22 +10,27 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub(crate) struct Files {
     paths: Vec<PathBuf>,
-    seen: Digest,
+    seen: Option<Digest>,
 }
 
 impl Files {
     /// As they are now.
     pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
-        let seen = fingerprint(&paths);
+        let seen = Some(fingerprint(&paths));
         Self { paths, seen }
     }
 
     /// Whether they are not as they were when this was last asked. Reads the files: not for a task that others wait for.
     pub(crate) fn have_changed(&mut self) -> bool {
         let found = fingerprint(&self.paths);
-        let changed = found.as_ref() != self.seen.as_ref();
-        self.seen = found;
+        let changed = self.seen.is_none_or(|seen| seen.as_ref() != found.as_ref());
+        self.seen = Some(found);
         changed
+    }
+
+    /// They could not be used, and what was in the way may be mended without a change to them: next time they count as changed.
+    pub(crate) fn look_again(&mut self) {
+        self.seen = None;
     }
 }
 

@@ -125,9 +125,12 @@ fn create_new(path: &Path, content: &[u8]) -> io::Result<bool> {
             Err(error) => Err(error),
         }
     });
-    std::fs::remove_file(&draft)?;
+    // Where nothing could be written there is none, and why is said already.
+    let removed = std::fs::remove_file(&draft);
+    let made = written?;
+    removed?;
     File::open(folder)?.sync_all()?;
-    written
+    Ok(made)
 }
 
 /// Puts a file of mode 0600 with this content in the place of what is there, whole or not at all. Missing folders are made
@@ -144,11 +147,12 @@ fn replace_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let draft = draft_beside(path)?;
     let replaced = write_draft(&draft, content).and_then(|()| std::fs::rename(&draft, path));
-    if replaced.is_err() {
-        std::fs::remove_file(&draft)?;
+    if let Err(error) = replaced {
+        // There may be none, for the same reason.
+        let _ = std::fs::remove_file(&draft);
+        return Err(error);
     }
-    File::open(folder)?.sync_all()?;
-    replaced
+    File::open(folder)?.sync_all()
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -8,6 +8,8 @@ use std::{
 use switchboard_providers::UnknownVendor;
 use switchboard_runtime::config::ConfigError;
 
+use crate::output::Closed;
+
 /// Something was typed wrongly, in a way that only shows while it is carried out.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -31,8 +33,7 @@ pub(crate) fn explained(error: &clap::Error) -> ExitCode {
 
 /// Says in one line why it failed.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(is_closed_pipe) {
-        // Whoever read our output has seen enough.
+    if error.chain().any(is_closed_output) {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(io::stderr(), "error: {}", sentence(error));
@@ -54,13 +55,22 @@ fn sentence(error: &anyhow::Error) -> String {
     line
 }
 
-fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+fn is_closed_output(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Closed>)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_our_own_output_may_be_closed_without_an_error() {
+        let closed = io::Error::new(io::ErrorKind::BrokenPipe, Closed);
+        assert_eq!(failed(&anyhow::Error::new(closed).context("a table")), ExitCode::SUCCESS);
+        let connection = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(failed(&anyhow::Error::new(connection)), ExitCode::from(FAILED));
+    }
 
     #[test]
     fn an_error_is_one_line_that_says_each_cause_once() {

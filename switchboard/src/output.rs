@@ -36,12 +36,20 @@ pub enum Format {
     Json,
 }
 
+/// Whoever read standard output has seen enough. Connections break in the same words, so it is told apart here.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+pub struct Closed;
+
 /// Writes a line.
 ///
 /// # Errors
-/// When standard output is closed.
+/// When standard output cannot be written to; [`Closed`] within when it is closed.
 pub fn line(text: impl Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
+    writeln!(io::stdout().lock(), "{text}").map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
+        _ => error,
+    })
 }
 
 /// Writes a table, or in place of one without rows the sentence `nothing`.

@@ -88,6 +88,7 @@ fn reload(path: PathBuf, mut files: Files, tokens: Arc<ArcSwap<Tokens>>, every: 
                             tracing::info!("a new tokens file is in use");
                         }
                         Err(error) => {
+                            files.look_again();
                             failed.set(1.0);
                             tracing::error!(%error, "the new tokens file cannot be used, the old one stays");
                         }

@@ -37,7 +37,7 @@ impl Watched {
         }
     }
 
-    fn take(&self, now: DateTime<Utc>) {
+    fn take(&mut self, now: DateTime<Utc>) {
         let certificate = self.name;
         let failed = metrics::gauge!("switchboard_tls_reload_failed", "certificate" => certificate);
         match (self.read)() {
@@ -46,6 +46,7 @@ impl Watched {
                 self.report(expires, now);
             }
             Err(error) => {
+                self.files.look_again();
                 failed.set(1.0);
                 tracing::error!(certificate, %error, "a new certificate cannot be used, the old one stays");
             }
@@ -71,7 +72,7 @@ impl Watched {
 
 /// Starts looking; ends when the process drains.
 pub(super) fn start(mut watched: Vec<Watched>, every: Duration, clock: SharedClock, lifecycle: &Lifecycle) {
-    for files in &watched {
+    for files in &mut watched {
         files.take(clock.now());
     }
     let draining = lifecycle.draining();

@@ -204,5 +204,14 @@ async fn a_new_tokens_file_is_used_without_a_restart_and_one_that_is_none_is_not
     assert!(gatekeeper.authenticate("t-2").is_ok());
     std::fs::write(&path, r#"{"c": {"token": "t-3", "roles": ["VIEWER"]}}"#).unwrap();
     eventually("the mended file", &|| gatekeeper.authenticate("t-3").is_ok()).await;
+
+    // What stands in the way may be something else than the content.
+    let allow = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o644);
+    std::fs::write(&path, r#"{"d": {"token": "t-4", "roles": ["VIEWER"]}}"#).unwrap();
+    eventually("the failure is told", &failed).await;
+    assert!(gatekeeper.authenticate("t-3").is_ok());
+    allow(0o600);
+    eventually("the file for its owner alone", &|| gatekeeper.authenticate("t-4").is_ok()).await;
     lifecycle.shutdown().await.unwrap();
 }

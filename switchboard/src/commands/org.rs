@@ -82,14 +82,14 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
                 ..CreateOrganizationRequest::default()
             };
             let call = patient(message, Some(wait.wait_applied));
-            let response =
-                connector.admin(As::Superadmin)?.create_organization(call).await.map_err(refused)?.into_inner();
+            let mut admin = connector.admin(As::Superadmin)?;
+            let response = admin.create_organization(call).await.map_err(refused)?.into_inner();
             if connector.is_json() {
                 return output::json("switchboard.config.v1.CreateOrganizationResponse", &response);
             }
             let organization = response.organization.unwrap_or_default();
             let what = format!("created {} ({})", organization.organization_id, organization.name);
-            Ok(applied(&what, response.revision, wait, &response.pending_nodes)?)
+            Ok(applied(&mut admin, &what, response.revision, wait, &response.pending_nodes).await?)
         }
         Action::Get { id } => {
             let call = request(GetOrganizationRequest { organization_id: id });
@@ -147,7 +147,7 @@ async fn update(
     }
     let organization = response.organization.unwrap_or_default();
     let what = format!("renamed {} to {}", organization.organization_id, organization.name);
-    Ok(applied(&what, response.revision, wait, &response.pending_nodes)?)
+    Ok(applied(&mut admin, &what, response.revision, wait, &response.pending_nodes).await?)
 }
 
 fn table(organizations: Vec<Organization>) -> std::io::Result<()> {

@@ -49,9 +49,10 @@ pub struct Change {
     /// The vendor for all that is not overridden; `none` for the platform default
     #[arg(long, value_name = "VENDOR")]
     primary: Option<String>,
-    /// Another vendor for one kind of message: sms, lms, mms or alimtalk; may be given more than once
+    /// Another vendor for one kind of message: sms, lms, mms or alimtalk; `none` for the primary again, and alone for all
+    /// kinds; may be given more than once
     #[arg(long = "override", value_name = "KIND=VENDOR", value_parser = channel_override)]
-    overrides: Vec<Parsed<ChannelOverride>>,
+    overrides: Vec<Override>,
     /// Vendors to try next, in this order, when a message was certainly not accepted
     #[arg(long, value_name = "VENDOR,…", value_delimiter = ',')]
     failover: Vec<String>,
@@ -67,16 +68,25 @@ enum Parsed<T> {
     Some(T),
 }
 
-fn channel_override(text: &str) -> Result<Parsed<ChannelOverride>, String> {
+/// What was typed of overrides.
+#[derive(Clone, Debug)]
+enum Override {
+    /// `none`: there are none any more.
+    NoneAtAll,
+    /// One kind goes another way; without a vendor, with the primary again.
+    Of(Channel, Option<String>),
+}
+
+fn channel_override(text: &str) -> Result<Override, String> {
     if text == "none" {
-        return Ok(Parsed::None);
+        return Ok(Override::NoneAtAll);
     }
     let wrong = || "write it as KIND=VENDOR, such as alimtalk=sendtalk, or as none".to_owned();
     let (kind, provider) = text.split_once('=').ok_or_else(wrong)?;
     let channel = Channel::from_str_name(&format!("CHANNEL_{}", kind.to_uppercase()))
         .filter(|channel| *channel != Channel::Unspecified)
         .ok_or_else(|| format!("{kind:?} is no kind of message: use sms, lms, mms or alimtalk"))?;
-    Ok(Parsed::Some(ChannelOverride { channel: channel.into(), provider: provider.to_owned() }))
+    Ok(Override::Of(channel, (provider != "none").then(|| provider.to_owned())))
 }
 
 fn canary(text: &str) -> Result<Parsed<Canary>, String> {
@@ -94,15 +104,14 @@ impl Change {
         if let Some(primary) = self.primary {
             routing.primary = if primary == "none" { String::new() } else { primary };
         }
-        if !self.overrides.is_empty() {
-            routing.channel_overrides = self
-                .overrides
-                .into_iter()
-                .filter_map(|parsed| match parsed {
-                    Parsed::Some(channel_override) => Some(channel_override),
-                    Parsed::None => None,
-                })
-                .collect();
+        if self.overrides.iter().any(|typed| matches!(typed, Override::NoneAtAll)) {
+            routing.channel_overrides.clear();
+        }
+        for typed in self.overrides {
+            let Override::Of(channel, provider) = typed else { continue };
+            routing.channel_overrides.retain(|known| known.channel() != channel);
+            let added = provider.map(|provider| ChannelOverride { channel: channel.into(), provider });
+            routing.channel_overrides.extend(added);
         }
         if !self.failover.is_empty() {
             routing.failover = self.failover.into_iter().filter(|provider| provider != "none").collect();
@@ -147,7 +156,7 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
             if connector.is_json() {
                 return output::json("switchboard.config.v1.UpdateRoutingResponse", &response);
             }
-            applied("changed the routing", response.revision, wait, &response.pending_nodes)?;
+            applied(&mut admin, "changed the routing", response.revision, wait, &response.pending_nodes).await?;
             Ok(show(&organization, response.routing.unwrap_or_default())?)
         }
     }
@@ -195,6 +204,23 @@ mod tests {
         assert_eq!(routing.primary, "cloudmsg");
         assert_eq!(routing.channel_overrides[0].channel(), Channel::Alimtalk);
         assert!(routing.failover.is_empty() && routing.canary.is_none());
+    }
+
+    #[test]
+    fn an_override_leaves_those_of_other_kinds_alone() {
+        let mut routing = Routing::default();
+        let mut typed = |words: &[&str]| {
+            let overrides = words.iter().map(|word| channel_override(word).unwrap()).collect();
+            Change { primary: None, overrides, failover: Vec::new(), canary: None }.apply(&mut routing);
+            let row = |o: &ChannelOverride| format!("{}={}", o.channel().as_str_name(), o.provider);
+            routing.channel_overrides.iter().map(row).collect::<Vec<_>>()
+        };
+        typed(&["sms=sendtalk"]);
+        assert_eq!(typed(&["alimtalk=sendtalk"]), ["CHANNEL_SMS=sendtalk", "CHANNEL_ALIMTALK=sendtalk"]);
+        assert_eq!(typed(&["sms=cloudmsg"]), ["CHANNEL_ALIMTALK=sendtalk", "CHANNEL_SMS=cloudmsg"]);
+        assert_eq!(typed(&["alimtalk=none"]), ["CHANNEL_SMS=cloudmsg"]);
+        assert_eq!(typed(&["mms=cloudmsg", "none"]), ["CHANNEL_MMS=cloudmsg"]);
+        assert!(typed(&["none"]).is_empty());
     }
 
     #[test]

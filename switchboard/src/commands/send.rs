@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use switchboard_proto::dispatch::v1::{Image, Message, Oversize, Purpose, SendMmsRequest, SendSmsRequest};
-use switchboard_runtime::{Clock as _, Ids, SystemClock};
+use switchboard_runtime::{
+    Clock as _, Ids, SystemClock,
+    error::{Reason, reason_of},
+};
+use tonic::Status;
 
 use super::messages::{follow, summary};
 use crate::{
@@ -111,12 +115,15 @@ impl To {
 /// What the service refuses, or that it cannot be reached; also a message that has failed.
 pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
     let mut messages = connector.messages(As::Sender)?;
+    let (Action::Sms { to, .. } | Action::Mms { to, .. } | Action::Alimtalk { to, .. }) = &action;
+    let request_id = to.request_id();
+    let unanswered = |status| unanswered(status, &request_id);
     match action {
         Action::Sms { to, text, reject_oversize } => {
             let oversize = if reject_oversize { Oversize::Reject } else { Oversize::UpgradeToLms };
             let call = request(SendSmsRequest {
                 organization_id: to.organization.clone(),
-                request_id: to.request_id(),
+                request_id: request_id.clone(),
                 to: to.to.clone(),
                 purpose: text.purpose().into(),
                 sender: text.sender,
@@ -125,13 +132,13 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
                 oversize: oversize.into(),
                 labels: to.labels.iter().cloned().collect(),
             });
-            let sent = messages.send_sms(call).await.map_err(refused)?.into_inner().message;
+            let sent = messages.send_sms(call).await.map_err(unanswered)?.into_inner().message;
             told(connector, messages, sent, to.watch).await
         }
         Action::Mms { to, text, images } => {
             let call = request(SendMmsRequest {
                 organization_id: to.organization.clone(),
-                request_id: to.request_id(),
+                request_id: request_id.clone(),
                 to: to.to.clone(),
                 purpose: text.purpose().into(),
                 sender: text.sender,
@@ -141,15 +148,28 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
                 labels: to.labels.iter().cloned().collect(),
                 images: images.iter().map(read).collect::<anyhow::Result<_>>()?,
             });
-            let sent = messages.send_mms(call).await.map_err(refused)?.into_inner().message;
+            let sent = messages.send_mms(call).await.map_err(unanswered)?.into_inner().message;
             told(connector, messages, sent, to.watch).await
         }
         Action::Alimtalk { to, alimtalk } => {
-            let call = request(alimtalk.request(&to)?);
-            let sent = messages.send_alimtalk(call).await.map_err(refused)?.into_inner().message;
+            let call = request(alimtalk.request(&to, request_id.clone())?);
+            let sent = messages.send_alimtalk(call).await.map_err(unanswered)?.into_inner().message;
             told(connector, messages, sent, to.watch).await
         }
     }
+}
+
+/// Why there is no answer. Unless it says that no message was made, there may be one: only with the same id it is safe to
+/// send again.
+fn unanswered(status: Status, request_id: &str) -> anyhow::Error {
+    let is_refusal = reason_of(&status).is_some_and(|reason| reason != Reason::HistoryUnavailable.as_str());
+    let why = refused(status);
+    if is_refusal {
+        return why;
+    }
+    anyhow::anyhow!(
+        "{why}; it may have been sent all the same: repeat it with --request-id {request_id}, which sends nothing twice"
+    )
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Image> {

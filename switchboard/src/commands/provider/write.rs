@@ -68,7 +68,7 @@ async fn create(connector: &Connector, admin: &mut Admin, change: Change) -> any
         return output::json("switchboard.config.v1.CreateProviderConfigResponse", &response);
     }
     let what = described("stored", response.provider_config);
-    Ok(applied(&what, response.revision, change.wait, &response.pending_nodes)?)
+    Ok(applied(admin, &what, response.revision, change.wait, &response.pending_nodes).await?)
 }
 
 async fn replace(
@@ -96,7 +96,7 @@ async fn replace(
         return output::json("switchboard.config.v1.UpdateProviderConfigResponse", &response);
     }
     let what = described("changed", response.provider_config);
-    Ok(applied(&what, response.revision, change.wait, &response.pending_nodes)?)
+    Ok(applied(admin, &what, response.revision, change.wait, &response.pending_nodes).await?)
 }
 
 pub(super) async fn delete(
@@ -134,7 +134,7 @@ pub(super) async fn delete(
     if connector.is_json() {
         return output::json("switchboard.config.v1.DeleteProviderConfigResponse", &response);
     }
-    Ok(applied(&what, response.revision, wait, &response.pending_nodes)?)
+    Ok(applied(&mut admin, &what, response.revision, wait, &response.pending_nodes).await?)
 }
 
 async fn name_of(admin: &mut Admin, organization_id: &str) -> anyhow::Result<String> {

@@ -68,7 +68,7 @@ fn button(text: &str) -> Result<Button, String> {
 }
 
 impl Template {
-    pub(super) fn request(self, to: &To) -> anyhow::Result<SendAlimtalkRequest> {
+    pub(super) fn request(self, to: &To, request_id: String) -> anyhow::Result<SendAlimtalkRequest> {
         let fallback = self.fallback_text.map(|text| Fallback {
             sender: self.fallback_sender,
             subject: self.fallback_subject,
@@ -77,7 +77,7 @@ impl Template {
         });
         Ok(SendAlimtalkRequest {
             organization_id: to.organization.clone(),
-            request_id: to.request_id(),
+            request_id,
             to: to.to.clone(),
             sender_profile: self.sender_profile,
             template_code: self.template,
