@@ -60,6 +60,7 @@ const KEPT: &str = "mappings.sealed";
 /// One sentence that names the setting and the remedy.
 pub async fn start(mut config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
     config.read_files()?;
+    config.check()?;
     let lifecycle = &process.lifecycle;
     // Before anything makes a handle that is to count.
     let metrics = telemetry::metrics()?;
@@ -92,7 +93,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     history.watch_health(check, lifecycle);
 
     let limits = Limits {
-        concurrency: config.account_concurrency.max(1),
+        concurrency: config.account_concurrency,
         texts_per_call: config.texts_per_call,
         queue: config.account_queue,
         queue_wait: config.queue_wait,

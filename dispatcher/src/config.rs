@@ -104,6 +104,41 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether every value is one that can be meant. What is out of range is refused, never taken for what is nearest to it:
+    /// 50 for 50 % would be a breaker that opens when every call fails.
+    ///
+    /// # Errors
+    /// A sentence that names the setting and what is allowed.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let BreakerConfig { failure_rate, window, pause, trial_calls, .. } = self.breaker;
+        let seconds = |value: Duration, most: Duration| (Duration::from_secs(1)..=most).contains(&value);
+        let rules = [
+            (self.account_concurrency > 0, "account_concurrency", "1 or more"),
+            ((1..=MOST_TEXTS).contains(&self.texts_per_call), "texts_per_call", "1 to 100"),
+            (self.send_timeout >= LEAST_TIMEOUT, "send_timeout", "100ms or more"),
+            (!self.reconcile_after.is_zero(), "reconcile_after", "more than 0s"),
+            (!self.result_horizon.is_zero(), "result_horizon", "more than 0s"),
+            (
+                failure_rate > 0.0 && failure_rate <= 1.0,
+                "breaker.failure_rate",
+                "a share above 0 and up to 1, such as 0.5",
+            ),
+            (seconds(window, DAY), "breaker.window", "1s to 24h"),
+            (seconds(pause, DAY), "breaker.pause", "1s to 24h"),
+            (trial_calls > 0, "breaker.trial_calls", "1 or more"),
+            (self.database_pool.writers > 1, "database_pool.writers", "2 or more"),
+            (self.database_pool.readers > 0, "database_pool.readers", "1 or more"),
+        ];
+        match rules.iter().find(|(holds, ..)| !holds) {
+            Some((_, key, allowed)) => {
+                Err(ConfigError::new(format!("the setting dispatcher.{key} is out of range; allowed: {allowed}")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -176,7 +211,7 @@ impl Default for DatabasePool {
 
 impl From<DatabasePool> for PoolSizes {
     fn from(pool: DatabasePool) -> Self {
-        Self { writers: pool.writers.max(2), readers: pool.readers.max(1) }
+        Self { writers: pool.writers, readers: pool.readers }
     }
 }
 
@@ -215,15 +250,19 @@ impl Default for BreakerConfig {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What CloudMsg takes in one call (its interface document, Send).
+const MOST_TEXTS: usize = 100;
+/// No vendor answers sooner than that at all times, and what is not answered must be looked up.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl From<&BreakerConfig> for BreakerSettings {
     fn from(config: &BreakerConfig) -> Self {
         Self {
-            failure_rate: config.failure_rate.clamp(0.01, 1.0),
-            window: config.window.clamp(Duration::from_secs(1), DAY),
+            failure_rate: config.failure_rate,
+            window: config.window,
             least_calls: config.least_calls,
-            pause: config.pause.clamp(Duration::from_secs(1), DAY),
-            trial_calls: config.trial_calls.max(1),
+            pause: config.pause,
+            trial_calls: config.trial_calls,
             recovery: config.recovery,
         }
     }
@@ -232,6 +271,24 @@ impl From<&BreakerConfig> for BreakerSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_out_of_range_is_named_with_what_is_allowed() {
+        Config::default().check().unwrap();
+        let breaker = |failure_rate| BreakerConfig { failure_rate, ..BreakerConfig::default() };
+        let wrong = [
+            (Config { account_concurrency: 0, ..Config::default() }, "account_concurrency"),
+            (Config { texts_per_call: 0, ..Config::default() }, "texts_per_call"),
+            (Config { texts_per_call: 101, ..Config::default() }, "1 to 100"),
+            (Config { send_timeout: Duration::ZERO, ..Config::default() }, "send_timeout"),
+            (Config { breaker: breaker(50.0), ..Config::default() }, "breaker.failure_rate"),
+            (Config { breaker: breaker(f64::NAN), ..Config::default() }, "breaker.failure_rate"),
+        ];
+        for (config, words) in wrong {
+            let refused = config.check().unwrap_err().to_string();
+            assert!(refused.starts_with("the setting dispatcher.") && refused.contains(words), "{refused}");
+        }
+    }
 
     #[test]
     fn the_password_of_the_database_is_not_shown() {

@@ -317,16 +317,20 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_keeps_an_account_from_being_opened() {
-        for extreme in [Duration::ZERO, Duration::from_millis(500), Duration::MAX] {
-            let config = crate::config::BreakerConfig {
-                failure_rate: 0.0,
-                window: extreme,
-                least_calls: 0,
-                pause: extreme,
-                trial_calls: 0,
-                recovery: extreme,
-            };
+    fn no_setting_that_is_allowed_keeps_an_account_from_being_opened() {
+        let (second, day) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
+        let of = |failure_rate, within, recovery, trial_calls| crate::config::BreakerConfig {
+            failure_rate,
+            window: within,
+            least_calls: 0,
+            pause: within,
+            trial_calls,
+            recovery,
+        };
+        for breaker in [of(f64::MIN_POSITIVE, second, Duration::ZERO, 1), of(1.0, day, Duration::MAX, usize::MAX)] {
+            let config = crate::config::Config { breaker, ..crate::config::Config::default() };
+            config.check().unwrap();
+            let config = config.breaker;
             let breaker = Breaker::new("cloudmsg", "svc-a", &(&config).into(), 64);
             let accepted = SendOutcome::InDoubt(Failure::new(FailureCode::Unknown, "", "", false));
             calls(&breaker, &accepted, 3);

@@ -38,6 +38,8 @@ pub use kept::{FileShelf, Kept, RedisShelf, SnapshotKey, SnapshotKeyError};
 
 /// The reserved organisation whose account serves whoever has no mapping.
 pub const DEFAULT_ORGANIZATION: &str = "default";
+/// The vendor that serves them where its routing names none: the one that all had before there was a choice.
+const DEFAULT_PROVIDER: &str = "cloudmsg";
 
 /// How long what is in memory may be believed.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use switchboard_providers::{
 use switchboard_runtime::watch_client::{Position, Recalled, Refused, WatchSink};
 use tokio::time::Instant;
 
-use super::{Account, Canary, Entry, Kept, cache::Cache};
+use super::{Account, Canary, DEFAULT_ORGANIZATION, DEFAULT_PROVIDER, Entry, Kept, cache::Cache};
 use crate::outbound::Lanes;
 
 /// Turns what config-service says into entries, and puts them into the cache.
@@ -84,9 +84,11 @@ impl Sink {
             })
             .collect();
         let overrides = routing.channel_overrides.into_iter();
+        let has_default = organization_id == DEFAULT_ORGANIZATION && accounts.contains_key(DEFAULT_PROVIDER);
+        let unnamed = has_default.then(|| DEFAULT_PROVIDER.to_owned());
         Entry {
             revision,
-            primary: Some(routing.primary).filter(|primary| !primary.is_empty()),
+            primary: Some(routing.primary).filter(|primary| !primary.is_empty()).or(unnamed),
             channel_overrides: overrides.filter_map(|over| Some((channel(over.channel())?, over.provider))).collect(),
             failover: routing.failover,
             canary: routing.canary.and_then(|canary| {

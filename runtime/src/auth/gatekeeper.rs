@@ -38,6 +38,10 @@ impl Gatekeeper {
             config.tokens_file.is_some() || config.jwt.is_some(),
             "nobody could call: set auth.tokens_file to the file with the callers' tokens, or auth.jwt"
         );
+        anyhow::ensure!(
+            !config.reload_interval.is_zero(),
+            "the setting auth.reload_interval is 0s; allowed: more than 0s, such as 5s"
+        );
         let mut tokens = None;
         if let Some(path) = &config.tokens_file {
             let files = Files::new(vec![path.clone()]);

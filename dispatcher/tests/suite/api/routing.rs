@@ -7,7 +7,7 @@ use switchboard_proto::{
     config::v1::{ChannelOverride, OrganizationEntry, ProviderAccount},
     dispatch::v1::{Fallback, MessageStatus, SendAlimtalkRequest, SendSmsRequest},
 };
-use switchboard_vendor_sim::demo::{CLOUDMSG_HANBIT, SENDTALK_HANBIT};
+use switchboard_vendor_sim::demo::{CLOUDMSG_DEFAULT, CLOUDMSG_HANBIT, SENDTALK_HANBIT};
 use tonic::Code;
 
 use super::harness::{
@@ -39,6 +39,16 @@ async fn an_organisation_whose_mapping_is_taken_away_is_served_by_the_default() 
     world.config.delete("narae").await;
     let message = world.sender().sms(sms("narae", "글")).await.unwrap();
     assert_eq!(message.provider_account, "svc-default");
+}
+
+#[tokio::test]
+async fn where_the_default_names_no_vendor_it_is_the_one_that_all_had_before() {
+    let world = World::start().await;
+    world.config.set(organization("default", vec![cloudmsg(&CLOUDMSG_DEFAULT)]).primary("")).await;
+    for organization in ["never-heard-of", "default"] {
+        let message = world.sender().sms(sms(organization, "글")).await.unwrap();
+        assert_eq!(message.provider_account, "svc-default", "{organization}");
+    }
 }
 
 #[tokio::test]
