@@ -1,6 +1,7 @@
 //! The gRPC server and client that every service shares, so that all behave alike on the network.
 
 pub mod client;
+mod described;
 mod dial;
 mod health;
 mod late;

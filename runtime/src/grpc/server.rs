@@ -8,9 +8,10 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
+use tower::util::MapResponseLayer;
 use tracing::info;
 
-use super::{CONNECTION_WINDOW, HEADERS, KEEPALIVE, STREAM_WINDOW, health};
+use super::{CONNECTION_WINDOW, HEADERS, KEEPALIVE, STREAM_WINDOW, described::described, health};
 use crate::accept::Door;
 use crate::auth::AuthLayer;
 use crate::http::Readiness;
@@ -114,6 +115,7 @@ impl GrpcServer {
             .http2_max_header_list_size(HEADERS)
             .timeout(self.patience)
             .layer(self.auth)
+            .layer(MapResponseLayer::new(described))
             .add_routes(routes.add_service(health).add_service(reflection).add_service(reflection_v1alpha).prepare())
             .serve_with_incoming_shutdown(
                 Door::new(name, listener, self.tls).into_stream(),

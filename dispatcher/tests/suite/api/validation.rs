@@ -81,6 +81,14 @@ async fn everything_that_is_wrong_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_too_large_to_be_read_is_refused_like_every_other_mistake() {
+    let world = World::start().await;
+    let refused = world.sender().mms(mms("hanbit", vec![vec![0; 3 << 20]])).await.unwrap_err();
+    assert_invalid("too large", &refused, "INVALID_FIELD", &["request"]);
+    assert!(refused.descriptions[0].contains("smaller"), "{:?}", refused.descriptions);
+}
+
+#[tokio::test]
 async fn a_character_that_cannot_be_sent_is_named_with_its_position() {
     let world = World::start().await;
     let refused = world.sender().sms(sms("hanbit", "한글 다음 👍 그리고")).await.unwrap_err();
