@@ -25,6 +25,8 @@ pub enum Settlement {
     Failover {
         /// The other way.
         route: Route,
+        /// The other account's default sender, where the caller has left that to the account; `None`: it stays.
+        sender: Option<String>,
         /// Why not the first.
         failure: Failure,
     },
@@ -126,9 +128,12 @@ impl Message {
                 }
                 self.note(EventKind::InDoubt, at, failure.detail.clone(), Some(failure));
             }
-            Settlement::Failover { route, failure } => {
+            Settlement::Failover { route, sender, failure } => {
                 let detail = format!("{} → {}: {}", self.route.provider, route.provider, failure.detail);
                 self.route = route;
+                if let Some(sender) = sender {
+                    self.sender = sender;
+                }
                 self.note(EventKind::Failover, at, detail, Some(failure));
             }
             Settlement::Resend => {

@@ -18,6 +18,15 @@ use crate::{
 /// Wait before the first retry; grows from there.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
+/// Whose word a message's sender is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SenderOf {
+    /// The caller's: no other will do.
+    Caller,
+    /// The account's, as the caller gave none: another account has another.
+    Account,
+}
+
 impl Sends {
     /// Calls the vendor for a recorded message and writes what it came to; the message as it stands then. A send that was
     /// certainly not taken is tried again until `retry_until`.
@@ -27,6 +36,7 @@ impl Sends {
         choice: Choice,
         admitted: Admitted,
         retry_until: Instant,
+        sender: SenderOf,
         stopwatch: &mut Stopwatch,
     ) -> Arc<Message> {
         let outgoing = match Outgoing::try_from(&*message) {
@@ -52,13 +62,25 @@ impl Sends {
         let Ok(admitted) = backup.lane.admit(None).await else {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
-        let other_way =
-            Settlement::Failover { route: route(backup, choice.config_revision), failure: refusal.failure.clone() };
+        let others_sender =
+            backup.default_sender.as_ref().filter(|_| sender == SenderOf::Account && !message.sender.is_empty());
+        let other_way = Settlement::Failover {
+            route: route(backup, choice.config_revision),
+            sender: others_sender.map(|sender| sender.as_str().to_owned()),
+            failure: refusal.failure.clone(),
+        };
         // Committed before the second vendor is called: after a crash the right one is asked.
         let Ok(settled) = self.history.settle_known(&message, other_way, self.clock.now()).await else {
             return self.settle(message, Settlement::Refused(refusal.failure)).await;
         };
         metrics::counter!("switchboard_failovers_total", "to" => backup.vendor.code).increment(1);
+        let outgoing = match others_sender {
+            None => outgoing,
+            Some(_) => {
+                let whole = Message { content: message.content.clone(), ..Message::clone(&settled.message) };
+                Outgoing::try_from(&whole).map_or(outgoing, Arc::new)
+            }
+        };
         let calling = self.call(&settled.message, backup, admitted, &outgoing, retry_until);
         let Some(outcome) = stopwatch.with_vendor(calling).await else { return settled.message };
         backup.lane.sent(outgoing.channel(), &outcome);

@@ -16,7 +16,10 @@ use switchboard_runtime::{
 };
 use tokio::time::Instant;
 
-use self::stopwatch::{Stopwatch, Times};
+use self::{
+    execute::SenderOf,
+    stopwatch::{Stopwatch, Times},
+};
 use crate::{
     history::{History, HistoryError, Recorded},
     message::Message,
@@ -152,6 +155,7 @@ impl Sends {
         }
         let now = self.clock.now();
         let fingerprint = draft.fingerprint;
+        let sender = if draft.sender.is_some() { SenderOf::Caller } else { SenderOf::Account };
         let message = plan::message(draft, &choice, self.ids.next(now), now)?;
         let retry_until = Instant::now() + self.retry_for;
         let retry_until = deadline.map_or(retry_until, |deadline| deadline.min(retry_until));
@@ -162,7 +166,7 @@ impl Sends {
             match sends.history.record(NewMessage { message, fingerprint }).await? {
                 Recorded::New(message) => {
                     recording.part(&message.id, "record", Work::Inner, Vec::new);
-                    let message = sends.execute(message, choice, admitted, retry_until, &mut stopwatch).await;
+                    let message = sends.execute(message, choice, admitted, retry_until, sender, &mut stopwatch).await;
                     stopwatch.stop(&sends.times);
                     begun.whole(&message.id, "send", caller, || described(&message));
                     Ok(message)

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use switchboard_runtime::trace;
 use tokio::time::Instant;
 
-use super::{Sends, stopwatch::Stopwatch};
+use super::{Sends, execute::SenderOf, stopwatch::Stopwatch};
 use crate::{history::HistoryError, message::Message, outbound::Admitted, resolver::Choice};
 
 impl Sends {
@@ -27,7 +27,15 @@ impl Sends {
     /// it is, and reconciliation comes back to it.
     async fn send_recorded(&self, message: Message) {
         let Some((choice, admitted)) = self.place(&message).await else { return };
-        self.execute(Arc::new(message), choice, admitted, self.retry_until(), &mut Stopwatch::start()).await;
+        self.execute(
+            Arc::new(message),
+            choice,
+            admitted,
+            self.retry_until(),
+            SenderOf::Caller,
+            &mut Stopwatch::start(),
+        )
+        .await;
     }
 
     /// Sends once more what its vendor was proved not to have, unless it has moved since it was claimed. It is booked as sent
@@ -46,7 +54,9 @@ impl Sends {
             let booked = sends.history.resend(&claimed.id, claimed.checks, sends.clock.now()).await?;
             if let Some(booked) = booked {
                 let message = Arc::new(Message { content: whole.content, ..booked });
-                sends.execute(message, choice, admitted, sends.retry_until(), &mut Stopwatch::start()).await;
+                sends
+                    .execute(message, choice, admitted, sends.retry_until(), SenderOf::Caller, &mut Stopwatch::start())
+                    .await;
             }
             Ok(())
         });

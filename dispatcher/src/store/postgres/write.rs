@@ -139,12 +139,12 @@ pub(super) const UPDATE: &str = "WITH changed AS (UPDATE messages SET status = u
     provider_account = u.account, account_organization_id = u.owner, config_revision = u.revision, \
     provider_config_version = u.version, provider_message_id = u.name, events = u.events, failure = u.failure, \
     fallback_message_id = u.fallback, accepted_at = u.accepted, result_at = u.result, due_at = u.due, \
-    listed_at = u.listed, checks = u.checks \
+    listed_at = u.listed, checks = u.checks, sender = u.sender \
     FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], \
     $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], \
-    $15::timestamptz[], $16::timestamptz[], $17::bigint[]) \
+    $15::timestamptz[], $16::timestamptz[], $17::bigint[], $19::text[]) \
     AS u (message, created, status, provider, account, owner, revision, version, name, events, failure, \
-    fallback, accepted, result, due, listed, checks) \
+    fallback, accepted, result, due, listed, checks, sender) \
     WHERE messages.id = message AND created_at = created RETURNING 1), \
     named AS (INSERT INTO provider_message_ids (provider_message_id, provider, message_id, created_at) \
     SELECT name, provider, message, created \
@@ -174,6 +174,7 @@ async fn update(connection: &mut PgConnection, rows: &[Moved<'_>]) -> Result<boo
         .bind(column(rows, |row| row.to))
         .bind(column(&messages, |m| i64::from(m.checks)))
         .bind(column(rows, |row| row.update.before.provider_message_id.as_str()))
+        .bind(column(&messages, |m| m.sender.as_str()))
         .fetch_one(&mut *connection)
         .await?;
     if usize::try_from(changed) != Ok(rows.len()) {

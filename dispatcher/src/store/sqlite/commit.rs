@@ -180,7 +180,7 @@ async fn update(connection: &mut SqliteConnection, message: &Message) -> Result<
     sqlx::query(
         "UPDATE messages SET status = ?2, provider = ?3, provider_account = ?4, account_organization_id = ?5, \
          config_revision = ?6, provider_config_version = ?7, provider_message_id = ?8, events = ?9, failure = ?10, \
-         fallback_message_id = ?11, accepted_at = ?12, result_at = ?13, due_at = ?14, checks = ?15 WHERE id = ?1",
+         fallback_message_id = ?11, accepted_at = ?12, result_at = ?13, due_at = ?14, checks = ?15, sender = ?16 WHERE id = ?1",
     )
     .bind(&message.id)
     .bind(message.state.status().as_str())
@@ -197,6 +197,7 @@ async fn update(connection: &mut SqliteConnection, message: &Message) -> Result<
     .bind(message.state.result_time().map(micros))
     .bind(message.due_time.map(micros))
     .bind(i64::from(message.checks))
+    .bind(&message.sender)
     .execute(&mut *connection)
     .await?;
     if message.state.is_final() && message.channel == switchboard_providers::model::Channel::Mms {

@@ -129,3 +129,23 @@ async fn the_representative_sender_is_the_same_with_both_vendors() {
     let seen = world.vendors.sendtalk().only_message();
     assert_eq!(seen.from.as_deref(), Some("+8216005678"));
 }
+
+#[tokio::test]
+async fn a_sender_that_the_caller_has_left_to_the_account_is_the_other_accounts_then() {
+    let world = world().await;
+    let mut entry = with_failover();
+    let own = SENDTALK_HANBIT.other_sender;
+    entry.accounts[1].credentials.insert("default_sender".to_owned(), own.to_owned());
+    world.config.set(entry).await;
+    let given = SendSmsRequest { sender: CLOUDMSG_HANBIT.default_sender.to_owned(), ..sms("hanbit", "글") };
+    for (request, sender, seen) in [(sms("hanbit", "글"), own, own), (given, "16005678", "+8216005678")] {
+        world.vendors.sendtalk().clear_journal();
+        world.vendors.sendtalk().clear_messages();
+        world.vendors.cloudmsg().next_send(Fault::Unauthorized);
+        let message = world.sender().sms(request).await.unwrap();
+        assert_eq!((message.status(), message.provider.as_str()), (MessageStatus::Queued, "sendtalk"));
+        assert_eq!(world.vendors.sendtalk().only_message().from.as_deref(), Some(seen));
+        let stored = world.sender().get(&message.message_id).await.unwrap();
+        assert_eq!((message.sender.as_str(), stored.sender.as_str()), (sender, sender));
+    }
+}

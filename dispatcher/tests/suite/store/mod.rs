@@ -40,7 +40,7 @@ conformance! {
         an_accepted_message_is_read_back_with_its_receipt
         a_refused_message_keeps_why
         a_send_in_doubt_is_in_doubt
-        a_failover_changes_the_way_and_nothing_else
+        a_failover_changes_the_way_and_the_sender_that_belongs_to_it
         images_are_kept_while_the_message_is_open_and_then_gone
         a_message_recorded_and_finished_in_one_batch_is_whole
         what_a_vendor_calls_a_message_is_kept_to_the_letter

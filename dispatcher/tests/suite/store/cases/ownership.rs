@@ -65,7 +65,8 @@ pub async fn a_forged_parked_event_does_not_use_up_the_true_one(engine: impl Eng
 pub async fn after_a_failover_the_first_vendor_speaks_for_the_message_no_more(engine: impl Engine) {
     let store = engine.open().await;
     let other = route("sendtalk", "acct_acme", "acme");
-    let failover = Settlement::Failover { route: other, failure: failure(FailureCode::ProviderThrottled) };
+    let failover =
+        Settlement::Failover { route: other, sender: None, failure: failure(FailureCode::ProviderThrottled) };
     store.commit(vec![record(message("m1")), settle("m1", failover, 1), accepted("m1", "st1", 2)]).await.unwrap();
     assert_eq!(tell(&*store, report_for("m1", "v1", Delivered, 3)).await.0, StatusOutcome::Foreign);
     let second = StatusUpdate {

@@ -132,13 +132,20 @@ pub async fn a_send_in_doubt_is_in_doubt(engine: impl Engine) {
     assert_eq!(kinds(&message), [EventKind::Recorded, EventKind::InDoubt]);
 }
 
-pub async fn a_failover_changes_the_way_and_nothing_else(engine: impl Engine) {
+pub async fn a_failover_changes_the_way_and_the_sender_that_belongs_to_it(engine: impl Engine) {
     let store = engine.open().await;
     commit(&*store, record(message("m1"))).await;
     let other = route("sendtalk", "acct_acme", "acme");
-    let failover = Settlement::Failover { route: other.clone(), failure: failure(FailureCode::CredentialsRejected) };
-    commit(&*store, settle("m1", failover, 2)).await;
-    let message = stored(&*store, "m1").await;
+    let failover = |sender| Settlement::Failover {
+        route: other.clone(),
+        sender,
+        failure: failure(FailureCode::CredentialsRejected),
+    };
+    store.commit(vec![record(message("m2")), settle("m2", failover(Some("16001234".to_owned())), 2)]).await.unwrap();
+    assert_eq!(stored(&*store, "m2").await.sender, "16001234");
+    commit(&*store, settle("m1", failover(None), 2)).await;
+    let (before, message) = (message("m1"), stored(&*store, "m1").await);
+    assert_eq!(message.sender, before.sender);
     assert_eq!((message.route.clone(), message.state.status()), (other, Status::Requested));
     assert_eq!(kinds(&message), [EventKind::Recorded, EventKind::Failover]);
     assert_eq!(message.due_time, Some(at(2) + RECONCILE_AFTER));
