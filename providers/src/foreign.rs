@@ -3,6 +3,7 @@
 //! A vendor's words end up in databases, logs and terminals, so they are cut to a length and lose control characters
 //! (PostgreSQL keeps no NUL: one would make an event fail for ever). Ids are never changed, only refused.
 
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::error::Category;
 
 /// Longest word of a vendor that is kept, in characters.
@@ -31,6 +32,12 @@ pub(crate) fn id(field: &str, raw: String) -> Result<String, String> {
         return Err(format!("{field} holds a control character"));
     }
     Ok(raw)
+}
+
+/// Whether a vendor may mean this time. Zero, or another unit than the document's, is told as a year that it cannot mean;
+/// beyond 9999 neither the contract nor every database could keep it.
+pub(crate) fn is_meant(time: &DateTime<Utc>) -> bool {
+    (2000..=9999).contains(&time.year())
 }
 
 /// What is wrong with a JSON text, without repeating any value of it, which may be personal data.
@@ -62,6 +69,21 @@ mod tests {
         assert_eq!(id("messageId", "0007-aB".to_owned()).as_deref(), Ok("0007-aB"));
         assert!(id("messageId", "a\u{0}".to_owned()).unwrap_err().contains("messageId"));
         assert!(id("messageId", "a".repeat(129)).unwrap_err().contains("128"));
+    }
+
+    #[test]
+    fn times_that_nobody_means_are_told_apart() {
+        for (time, meant) in [
+            ("0001-01-01T00:00:00+09:00", false),
+            ("1970-01-01T00:00:00Z", false),
+            ("1999-12-31T23:59:59Z", false),
+            ("2000-01-01T00:00:00Z", true),
+            ("9999-12-31T23:59:59Z", true),
+            ("9999-12-31T23:59:59-01:00", false),
+        ] {
+            let time = DateTime::parse_from_rfc3339(time).unwrap().to_utc();
+            assert_eq!(is_meant(&time), meant, "{time}");
+        }
     }
 
     #[test]

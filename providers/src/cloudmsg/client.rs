@@ -11,7 +11,7 @@ use ring::hmac;
 use super::{
     errors, form,
     images::{self, Hash, Images},
-    wire::{ErrorAnswer, RecipientAnswer, SendAnswer, SendRequest, UploadAnswer, UploadRequest},
+    wire::{ErrorAnswer, RecipientAnswer, SendAnswer, SendRequest, UploadAnswer, UploadRequest, time},
 };
 use crate::{
     credentials::Credentials,
@@ -165,7 +165,7 @@ impl RecipientAnswer {
             (Some("success") | None, true) => match self.message_id.map(|id| foreign::id("messageId", id)) {
                 Some(Ok(id)) if !id.is_empty() => SendOutcome::Accepted(Acceptance {
                     provider_message_id: id,
-                    accept_time: request_time.and_then(DateTime::from_timestamp_millis),
+                    accept_time: request_time.and_then(time),
                 }),
                 _ => in_doubt(),
             },

@@ -476,6 +476,24 @@ fn deep_nesting_and_huge_numbers_are_survived() {
     assert_eq!(far.occur_time, None);
 }
 
+#[test]
+fn a_time_that_cannot_be_meant_is_none_and_still_tells_events_apart() {
+    // In µs it lies in the year 55840, in s in 1970.
+    let [in_micros, in_seconds, right] = [1_700_000_005_000_000_i64, 1_700_000_005, 1_700_000_005_000];
+    let at = |complete: i64, event: i64| {
+        report(&json!({"messageId": "m", "status": "READY", "completeTime": complete, "eventTime": event}))
+    };
+    for wrong in [in_micros, in_seconds, 0, -200_000_000_000_000] {
+        let report = at(wrong, wrong);
+        assert_eq!(report.occur_time, None, "{wrong}");
+        assert_eq!(report.event_key, format!("cloudmsg:m:READY:{wrong}"));
+        assert_eq!(at(wrong, right).occur_time, DateTime::from_timestamp_millis(right));
+    }
+    let receipt = received(&json!({"requestTime": in_micros, "messages": [
+        {"messageId": "m", "clientRef": "ord-1001", "requestStatusCode": "A000", "requestStatusName": "success"}]}));
+    assert!(matches!(receipt, SendOutcome::Accepted(acceptance) if acceptance.accept_time.is_none()));
+}
+
 // Signatures
 
 fn verify(signature: &str, secrets: &[&str], now: DateTime<Utc>) -> Result<Vec<usize>, WebhookError> {

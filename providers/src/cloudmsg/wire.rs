@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     carrier,
-    foreign::{id, word},
+    foreign::{id, is_meant, word},
     model::{
         Alimtalk, Button, ButtonType, Channel, Failure, Fallback, FallbackReport, Mms, PhoneNumber, Purpose, Report,
         ReportedStatus, Sms, TextKind,
@@ -303,9 +303,9 @@ struct Failover {
 impl Item {
     /// The report that this is.
     ///
-    /// The key of the event holds `completeTime`, which callbacks and look-ups share; `eventTime` and `requestTime` each
-    /// exist in only one of them. It is null until the end, and a message is in each state before the end only once. The
-    /// state of the failover is part of the key, as it moves on after the Alimtalk's own end.
+    /// The key of the event holds `completeTime`, which callbacks and look-ups share, as it came; `eventTime` and
+    /// `requestTime` each exist in only one of them. It is null until the end, and a message is in each state before the
+    /// end only once. The state of the failover is part of the key, as it moves on after the Alimtalk's own end.
     ///
     /// # Errors
     ///
@@ -330,8 +330,8 @@ impl Item {
             None => None,
         };
         let accepted = self.request_time.filter(|_| status == Some(ReportedStatus::Queued));
-        let told = self.event_time.or(accepted).and_then(DateTime::from_timestamp_millis);
-        let occur_time = completed.or(told);
+        let told = self.event_time.or(accepted).and_then(time);
+        let occur_time = completed.filter(is_meant).or(told);
         Ok(Report {
             provider_message_id,
             client_reference,
@@ -376,6 +376,11 @@ fn status(word: &str, name: Option<&str>, code: Option<&str>) -> (Option<Reporte
 fn words(status: &str, name: Option<&str>, code: Option<&str>) -> String {
     let parts = [Some(status), name, code];
     parts.into_iter().flatten().filter(|part| !part.is_empty()).map(word).collect::<Vec<_>>().join("/")
+}
+
+/// Milliseconds since 1970; `None`: no time that CloudMsg may mean.
+pub(super) fn time(millis: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis).filter(is_meant)
 }
 
 fn millis(time: Option<DateTime<Utc>>) -> String {

@@ -338,6 +338,19 @@ fn the_documents_event_is_read_whole() {
 }
 
 #[test]
+fn a_time_that_cannot_be_meant_is_none_and_still_tells_events_apart() {
+    for (wrong, key) in [("0001-01-01T00:00:00+09:00", "-62135629200000"), ("1970-01-01T00:00:00Z", "0")] {
+        let report =
+            report(&json!({"message_id": "st_1", "status": "queued", "occurred_at": wrong, "accepted_at": wrong}));
+        assert_eq!(report.occur_time, None, "{wrong}");
+        assert_eq!(report.event_key, format!("sendtalk:st_1:queued:{key}"));
+        let receipt = json!({"result": {"ok": true, "code": 0}, "data": {"message_id": "st_1", "accepted_at": wrong}});
+        let outcome = outcome(&answer(200, &receipt.to_string()), "ord-1001");
+        assert!(matches!(outcome, SendOutcome::Accepted(acceptance) if acceptance.accept_time.is_none()), "{wrong}");
+    }
+}
+
+#[test]
 fn a_fallback_that_does_nothing_is_none() {
     for fallback in [json!(null), json!({"mode": "none", "status": "sent"}), json!({"mode": "sms"})] {
         let report = report(&json!({"message_id": "st_1", "status": "failed", "fallback": fallback}));

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     carrier,
-    foreign::{id, word},
+    foreign::{id, is_meant, word},
     model::{
         Alimtalk, Button, Failure, FailureCode, Fallback, FallbackReport, Mms, Purpose, Report, ReportedStatus, Sender,
         Sms, TextKind,
@@ -267,8 +267,8 @@ struct FallbackItem {
 impl Item {
     /// The report that this is.
     ///
-    /// The key of the event holds `occurred_at`, which callbacks and look-ups share, and the state of the fallback, which
-    /// moves on after the Alimtalk's own end.
+    /// The key of the event holds `occurred_at`, which callbacks and look-ups share, as it came, and the state of the
+    /// fallback, which moves on after the Alimtalk's own end.
     ///
     /// # Errors
     ///
@@ -282,7 +282,7 @@ impl Item {
         let code = self.result_code.as_deref();
         let (status, failure) = status(&self.status, code);
         let provider_status = words(&self.status, code);
-        let occurred = self.occurred_at.as_deref().and_then(time);
+        let occurred = self.occurred_at.as_deref().and_then(instant);
         let at = occurred.map_or_else(|| "-".to_owned(), |time| time.timestamp_millis().to_string());
         let mut event_key = format!("sendtalk:{provider_message_id}:{provider_status}:{at}");
         let fallback = match self.fallback {
@@ -300,7 +300,7 @@ impl Item {
             status,
             provider_status,
             failure,
-            occur_time: occurred.or(accepted),
+            occur_time: occurred.filter(is_meant).or(accepted),
             event_key,
             fallback,
         })
@@ -341,7 +341,11 @@ fn words(status: &str, code: Option<&str>) -> String {
     [Some(status), code].into_iter().flatten().filter(|part| !part.is_empty()).map(word).collect::<Vec<_>>().join("/")
 }
 
-/// RFC 3339 with offset.
+/// RFC 3339 with offset; `None`: no time that SendTalk may mean.
 pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
+    instant(text).filter(is_meant)
+}
+
+fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
