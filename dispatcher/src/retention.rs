@@ -15,10 +15,10 @@ use crate::store::{Forgotten, Store, StoreError, Terms};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfig {
-    /// How long a message's text and content are kept. Default: 90 days.
+    /// How long a message's text and content are kept; not shorter than `dispatcher.result_horizon`. Default: 90 days.
     #[serde(with = "humantime_serde")]
     pub body_after: Duration,
-    /// How long a message is kept at all; not shorter than `body_after`. Default: 3 years.
+    /// How long a message is kept at all; not shorter than `body_after` and `request_id_horizon`. Default: 3 years.
     #[serde(with = "humantime_serde")]
     pub drop_after: Duration,
     /// How long a request id makes a send idempotent, at least 24h. Default: 7 days.
@@ -47,31 +47,31 @@ impl Default for RetentionConfig {
 }
 
 impl RetentionConfig {
-    /// Whether it can be kept to.
+    /// Whether it can be kept to, where a result may take as long as `result_horizon`.
     ///
     /// # Errors
     ///
     /// One sentence that names the setting and what is allowed.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub fn check(&self, result_horizon: Duration) -> anyhow::Result<()> {
         if self.request_id_horizon < DAY {
             anyhow::bail!(
                 "dispatcher.retention.request_id_horizon is shorter than callers may rely on: set 24h or more"
             );
         }
-        if self.drop_after < self.body_after {
-            anyhow::bail!(
-                "dispatcher.retention.drop_after is shorter than dispatcher.retention.body_after: set it to {}h or more",
-                self.body_after.as_secs().div_ceil(3600)
-            );
-        }
-        Ok(())
+        let [text, message] = [("retention.body_after", self.body_after), ("retention.drop_after", self.drop_after)];
+        // What waits for its result may have to be sent once more, or by another way, and needs its text until then.
+        not_shorter(text, ("result_horizon", result_horizon))?;
+        not_shorter(message, text)?;
+        // A request id names the message that it made: who repeats it is answered with that.
+        not_shorter(message, ("retention.request_id_horizon", self.request_id_horizon))
     }
 
     fn terms(&self, now: DateTime<Utc>) -> Terms {
-        // What reaches back beyond all time keeps everything.
+        // What reaches back beyond our time keeps everything. No database has to know how far.
         let before = |kept: Duration| {
             let kept = TimeDelta::from_std(kept).ok();
-            kept.and_then(|kept| now.checked_sub_signed(kept)).unwrap_or(DateTime::UNIX_EPOCH)
+            let before = kept.and_then(|kept| now.checked_sub_signed(kept));
+            before.unwrap_or_default().max(DateTime::UNIX_EPOCH)
         };
         Terms {
             texts: before(self.body_after),
@@ -81,6 +81,15 @@ impl RetentionConfig {
             quarantined: before(self.quarantine_horizon),
         }
     }
+}
+
+/// One setting of the dispatcher must not be shorter than another.
+fn not_shorter((name, value): (&str, Duration), (other, least): (&str, Duration)) -> anyhow::Result<()> {
+    if value < least {
+        let hours = least.as_secs().div_ceil(3600);
+        anyhow::bail!("dispatcher.{name} is shorter than dispatcher.{other}: set it to {hours}h or more");
+    }
+    Ok(())
 }
 
 /// Between two rounds.
@@ -168,16 +177,44 @@ mod tests {
 
     #[test]
     fn a_retention_that_cannot_be_kept_to_is_refused_by_name() {
-        assert!(RetentionConfig::default().check().is_ok());
-        let hasty = RetentionConfig { request_id_horizon: DAY / 2, ..RetentionConfig::default() };
-        assert!(hasty.check().unwrap_err().to_string().starts_with("dispatcher.retention.request_id_horizon"));
-        let upside_down = RetentionConfig { drop_after: DAY, ..RetentionConfig::default() };
-        assert!(upside_down.check().unwrap_err().to_string().contains("body_after: set it to 2160h or more"));
+        let usual = RetentionConfig::default;
+        assert!(usual().check(DAY).is_ok());
+        let equal = RetentionConfig { body_after: 7 * DAY, drop_after: 7 * DAY, ..usual() };
+        assert!(equal.check(7 * DAY).is_ok());
+        let settings = [
+            (RetentionConfig { request_id_horizon: DAY / 2, ..usual() }, "request_id_horizon", "set 24h or more"),
+            (
+                RetentionConfig { body_after: DAY / 2, ..usual() },
+                "body_after",
+                "dispatcher.result_horizon: set it to 24h",
+            ),
+            (
+                RetentionConfig { drop_after: DAY, ..usual() },
+                "drop_after",
+                "retention.body_after: set it to 2160h or more",
+            ),
+            (
+                RetentionConfig { body_after: DAY, drop_after: 6 * DAY, ..usual() },
+                "drop_after",
+                "retention.request_id_horizon: set it to 168h or more",
+            ),
+        ];
+        for (config, setting, remedy) in settings {
+            let error = config.check(DAY).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("dispatcher.retention.{setting} ")) && error.contains(remedy),
+                "{error}"
+            );
+        }
     }
 
     #[test]
     fn an_endless_retention_keeps_everything() {
-        let endless = RetentionConfig { drop_after: Duration::MAX, ..RetentionConfig::default() };
-        assert_eq!(endless.terms(DateTime::from_timestamp(1_800_000_000, 0).unwrap()).messages, DateTime::UNIX_EPOCH);
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        // Ten thousand years ago was before all that PostgreSQL knows, but not before all that we could say.
+        for endless in [Duration::MAX, 10_000 * 365 * DAY] {
+            let endless = RetentionConfig { drop_after: endless, ..RetentionConfig::default() };
+            assert_eq!(endless.terms(now).messages, DateTime::UNIX_EPOCH);
+        }
     }
 }
