@@ -79,6 +79,7 @@ impl RetentionConfig {
             request_ids: before(self.request_id_horizon),
             parked: before(self.parking_horizon),
             quarantined: before(self.quarantine_horizon),
+            months: true,
         }
     }
 }
@@ -116,6 +117,8 @@ impl Retention {
 
     /// Starts it; it ends when the process drains.
     pub fn start(self, lifecycle: &Lifecycle) {
+        // There from the start: what appears with its first failure has never risen.
+        count_failures(0);
         let draining = lifecycle.draining();
         lifecycle.spawn("retention", async move {
             draining.run_until_cancelled(self.run()).await;
@@ -125,17 +128,20 @@ impl Retention {
 
     async fn run(&self) {
         loop {
-            while self.round().await.filled(BATCH) {
+            let mut forgotten = self.round(true).await;
+            while forgotten.filled(BATCH) {
                 tokio::time::sleep(PAUSE).await;
+                forgotten = self.round(false).await;
             }
             tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    /// Forgets one batch of each kind.
-    pub async fn round(&self) -> Forgotten {
+    /// Forgets one batch of each kind. Months, which lock tables for everybody, are seen to once a minute: in a round that
+    /// follows at once, whoever holds them would still do so.
+    async fn round(&self, months: bool) -> Forgotten {
         let now = self.clock.now();
-        let terms = self.config.terms(now);
+        let terms = Terms { months, ..self.config.terms(now) };
         match tokio::time::timeout(PATIENCE, self.store.tidy(now, &terms, BATCH)).await {
             Ok(Ok(forgotten)) => {
                 count(&forgotten);
@@ -143,9 +149,13 @@ impl Retention {
             }
             Ok(Err(StoreError::NotOpen)) => {}
             Ok(Err(error)) => {
+                count_failures(1);
                 tracing::warn!(%error, "what need not be kept could not be forgotten; it will be tried again");
             }
-            Err(_) => tracing::warn!("what need not be kept is not forgotten: the history does not answer"),
+            Err(_) => {
+                count_failures(1);
+                tracing::warn!("what need not be kept is not forgotten: the history does not answer");
+            }
         }
         Forgotten::default()
     }
@@ -163,12 +173,17 @@ fn count(forgotten: &Forgotten) {
     for (kind, rows) in kinds {
         metrics::counter!("switchboard_retention_forgotten_total", "kind" => kind).increment(rows);
     }
+    count_failures(forgotten.failed);
     if forgotten.parked > 0 {
         tracing::warn!(reports = forgotten.parked, "reports were parked for too long: no message of ours was meant");
     }
     if forgotten.quarantined > 0 {
         tracing::warn!(events = forgotten.quarantined, "quarantined events were never replayed, and are forgotten");
     }
+}
+
+fn count_failures(failures: u64) {
+    metrics::counter!("switchboard_retention_failures_total").increment(failures);
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub trait Store: Callbacks + Send + Sync + 'static {
     async fn claim_due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Message>, StoreError>;
 
     /// Keeps house: makes room for the time to come, and forgets what need not be kept any longer, at most `batch` rows of
-    /// each kind.
+    /// each kind. Where one part of it can fail alone, the others are done all the same, and the failures counted.
     ///
     /// # Errors
     ///

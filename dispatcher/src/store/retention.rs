@@ -16,6 +16,9 @@ pub struct Terms {
     pub parked: DateTime<Utc>,
     /// Events quarantined before will not be replayed any more.
     pub quarantined: DateTime<Utc>,
+    /// Whether months are seen to as well: room is made for those to come, and those that nobody may keep are dropped. Both
+    /// lock tables for everybody, for a moment, so neither is for every batch.
+    pub months: bool,
 }
 
 /// What was forgotten.
@@ -33,6 +36,8 @@ pub struct Forgotten {
     pub parked: u64,
     /// Quarantined events.
     pub quarantined: u64,
+    /// Not forgotten: parts of the work that have failed, while the others were done.
+    pub failed: u64,
 }
 
 impl Forgotten {

@@ -24,6 +24,7 @@ mod reunite;
 mod row;
 mod standing;
 mod statement;
+mod steps;
 mod tidy;
 mod window;
 mod write;
@@ -39,6 +40,7 @@ use super::{
     StatusOutcome, Store, StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
+use steps::Steps;
 use switchboard_runtime::telemetry::PoolUse;
 
 pub use connect::PoolSizes;
@@ -92,17 +94,22 @@ impl PostgresStore {
 }
 
 impl PostgresStore {
-    /// Applies parked reports whose message is known by now.
-    async fn reunite(&self, batch: u32) -> Result<(), StoreError> {
-        for (key, update) in reunite::met(&self.readers, batch).await? {
-            let written = self.commit(vec![Write::Report(Box::new(update))]).await?;
-            // Another account's message is not the one that it waits for.
-            let foreign = matches!(written[..], [Written::Reported { outcome: StatusOutcome::Foreign, .. }]);
-            if !foreign {
-                reunite::unpark(&self.writers, &key).await?;
-            }
+    /// Applies parked reports whose message is known by now. One that cannot be applied holds up no other.
+    async fn reunite(&self, batch: u32, steps: &mut Steps) {
+        for (key, body) in steps.done("find parked reports", reunite::met(&self.readers, batch).await) {
+            steps.done("apply a parked report", self.apply_parked(&key, &body).await);
         }
-        Ok(())
+    }
+
+    async fn apply_parked(&self, key: &str, body: &str) -> Result<(), StoreError> {
+        let update = load::parse_parked(body)?;
+        let written = self.commit(vec![Write::Report(Box::new(update))]).await?;
+        // Another account's message is not the one that it waits for.
+        let foreign = matches!(written[..], [Written::Reported { outcome: StatusOutcome::Foreign, .. }]);
+        match foreign {
+            true => Ok(()),
+            false => reunite::unpark(&self.writers, key).await,
+        }
     }
 }
 
@@ -152,8 +159,10 @@ impl Store for PostgresStore {
     }
 
     async fn tidy(&self, now: DateTime<Utc>, terms: &Terms, batch: u32) -> Result<Forgotten, StoreError> {
-        self.reunite(batch).await?;
-        tidy::tidy(&self.writers, now, terms, batch).await
+        let mut steps = Steps::default();
+        self.reunite(batch, &mut steps).await;
+        let forgotten = tidy::tidy(&self.writers, now, terms, batch, &mut steps).await;
+        Ok(Forgotten { failed: steps.failed, ..forgotten })
     }
 
     async fn census(&self, now: DateTime<Utc>) -> Result<Census, StoreError> {

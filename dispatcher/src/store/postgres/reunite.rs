@@ -5,17 +5,15 @@
 
 use sqlx::PgPool;
 
-use super::load::parse_parked;
-use crate::store::{StatusUpdate, StoreError};
+use crate::store::StoreError;
 
 pub(super) const MET: &str = "SELECT event_key, body FROM parked_updates p WHERE EXISTS (SELECT FROM provider_message_ids i \
     WHERE i.provider_message_id = p.provider_message_id AND i.provider = p.provider) \
     ORDER BY parked_at LIMIT $1";
 
-/// Some of them, each with the key under which it is parked, in the order in which they came.
-pub(super) async fn met(pool: &PgPool, batch: u32) -> Result<Vec<(String, StatusUpdate)>, StoreError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(MET).bind(i64::from(batch)).fetch_all(pool).await?;
-    rows.into_iter().map(|(key, body)| Ok((key, parse_parked(&body)?))).collect()
+/// Some of them as they are stored, each with the key under which it is parked, in the order in which they came.
+pub(super) async fn met(pool: &PgPool, batch: u32) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(sqlx::query_as(MET).bind(i64::from(batch)).fetch_all(pool).await?)
 }
 
 /// Takes one out of the park.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{connect::IN_ORDER, months};
+use super::{connect::IN_ORDER, months, steps::Steps};
 use crate::store::{Forgotten, StoreError, Terms};
 
 pub(super) const BLANK: &str = "WITH old AS (SELECT id, created_at FROM messages \
@@ -43,28 +43,36 @@ pub(super) const DROP_QUARANTINED: &str = "WITH old AS (SELECT id FROM quarantin
     SELECT count(*) FROM dropped";
 
 /// One small batch of each kind, each in a transaction of its own.
-pub(super) async fn tidy(
-    pool: &PgPool,
-    now: DateTime<Utc>,
-    terms: &Terms,
-    batch: u32,
-) -> Result<Forgotten, StoreError> {
-    months::make_room(pool, now).await?;
-    let months = months::drop_expired(pool, terms.messages).await?;
-    let mut forgotten = Forgotten {
-        texts: batch_of(pool, BLANK, terms.texts, batch).await?,
-        messages: batch_of(pool, DROP_FROM_DEFAULT, terms.messages, batch).await?,
-        months,
-        request_ids: batch_of(pool, DROP_REQUEST_IDS, terms.request_ids, batch).await?,
-        parked: batch_of(pool, DROP_PARKED, terms.parked, batch).await?,
-        quarantined: batch_of(pool, DROP_QUARANTINED, terms.quarantined, batch).await?,
-    };
-    sqlx::query("DELETE FROM refused_updates WHERE last_at < $1").bind(terms.messages).execute(pool).await?;
-    // In the end it goes as a whole, too.
-    if months::exists(pool, "message_history").await? {
-        forgotten.messages += batch_of(pool, DROP_FROM_HISTORY, terms.messages, batch).await?;
+pub(super) async fn tidy(pool: &PgPool, now: DateTime<Utc>, terms: &Terms, batch: u32, steps: &mut Steps) -> Forgotten {
+    let mut forgotten = Forgotten::default();
+    if terms.months {
+        steps.done("make room for months", months::make_room(pool, now).await);
+        forgotten.months = steps.done("drop months", months::drop_expired(pool, terms.messages).await);
     }
-    Ok(forgotten)
+    forgotten.texts = steps.done("blank texts", batch_of(pool, BLANK, terms.texts, batch).await);
+    let strays = batch_of(pool, DROP_FROM_DEFAULT, terms.messages, batch).await;
+    forgotten.messages = steps.done("drop messages without a month", strays);
+    let request_ids = batch_of(pool, DROP_REQUEST_IDS, terms.request_ids, batch).await;
+    forgotten.request_ids = steps.done("drop request ids", request_ids);
+    forgotten.parked = steps.done("drop parked reports", batch_of(pool, DROP_PARKED, terms.parked, batch).await);
+    let quarantined = batch_of(pool, DROP_QUARANTINED, terms.quarantined, batch).await;
+    forgotten.quarantined = steps.done("drop quarantined events", quarantined);
+    steps.done("drop notes of refused updates", drop_notes(pool, terms.messages).await);
+    forgotten.messages += steps.done("drop messages of old", drop_from_history(pool, terms.messages, batch).await);
+    forgotten
+}
+
+async fn drop_notes(pool: &PgPool, before: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM refused_updates WHERE last_at < $1").bind(before).execute(pool).await?;
+    Ok(())
+}
+
+async fn drop_from_history(pool: &PgPool, before: DateTime<Utc>, batch: u32) -> Result<u64, StoreError> {
+    // In the end it goes as a whole, too.
+    match months::exists(pool, "message_history").await? {
+        true => batch_of(pool, DROP_FROM_HISTORY, before, batch).await,
+        false => Ok(0),
+    }
 }
 
 async fn batch_of(pool: &PgPool, sql: &'static str, before: DateTime<Utc>, batch: u32) -> Result<u64, StoreError> {

@@ -32,10 +32,10 @@ pub(super) async fn tidy(pool: &SqlitePool, terms: &Terms, batch: u32) -> Result
     Ok(Forgotten {
         texts,
         messages: delete(&mut connection, DROP, micros(terms.messages), batch).await?,
-        months: 0,
         request_ids: delete(&mut connection, DROP_REQUEST_IDS, micros(terms.request_ids), batch).await?,
         parked: delete(&mut connection, DROP_PARKED, micros(terms.parked), batch).await?,
         quarantined: delete(&mut connection, DROP_QUARANTINED, micros(terms.quarantined), batch).await?,
+        ..Forgotten::default()
     })
 }
 

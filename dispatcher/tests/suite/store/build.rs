@@ -6,9 +6,19 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use switchboard_dispatcher::{
     message::{Content, Event, EventKind, Message, Report, Route, Settlement, State, Status, TextContent},
-    store::{NewMessage, StatusOutcome, StatusUpdate, Store, Write, Written},
+    store::{NewMessage, StatusOutcome, StatusUpdate, Store, Terms, Write, Written},
 };
 use switchboard_providers::model::{Channel, Failure, FailureCode, Image, ReportedStatus};
+
+/// Terms that keep everything.
+pub const KEEP: Terms = Terms {
+    texts: DateTime::UNIX_EPOCH,
+    messages: DateTime::UNIX_EPOCH,
+    request_ids: DateTime::UNIX_EPOCH,
+    parked: DateTime::UNIX_EPOCH,
+    quarantined: DateTime::UNIX_EPOCH,
+    months: true,
+};
 
 /// Some seconds after the beginning of a case.
 pub fn at(seconds: i64) -> DateTime<Utc> {

@@ -1,13 +1,12 @@
 //! Events that cannot be read, and who spoke for messages of others: kept, bounded, and forgotten in time.
 
-use chrono::DateTime;
 use switchboard_dispatcher::store::{
     Forgotten, QuarantineQuery, Refusal, Room, Signer, SpokenFor, StatusOutcome, Store, Terms, Unreadable, Written,
 };
 use switchboard_providers::model::ReportedStatus::Delivered;
 
 use crate::store::{
-    build::{accepted, at, commit, message, record, report_for, reported},
+    build::{KEEP, accepted, at, commit, message, record, report_for, reported},
     harness::Engine,
 };
 
@@ -88,9 +87,7 @@ pub async fn an_event_that_nobody_replays_is_forgotten_and_counted(engine: impl 
     let store = engine.open().await;
     keep(&*store, &[("q1", event("svc-acme", "1"))], 1).await;
     keep(&*store, &[("q2", event("svc-acme", "2"))], 100).await;
-    let nothing = DateTime::UNIX_EPOCH;
-    let terms = Terms { texts: nothing, messages: nothing, request_ids: nothing, parked: nothing, quarantined: at(50) };
-    let forgotten = store.tidy(at(100), &terms, 10).await.unwrap();
+    let forgotten = store.tidy(at(100), &Terms { quarantined: at(50), ..KEEP }, 10).await.unwrap();
     assert_eq!(forgotten, Forgotten { quarantined: 1, ..Forgotten::default() });
     assert_eq!(ids(&*store, QuarantineQuery::default()).await, ["q2"]);
 }

@@ -1,6 +1,5 @@
 //! What need not be kept any longer is forgotten, a small batch at a time.
 
-use chrono::DateTime;
 use switchboard_dispatcher::{
     message::{Content, Message, MmsContent, Settlement, Status, TextContent},
     store::{Forgotten, Store, Terms},
@@ -8,17 +7,8 @@ use switchboard_dispatcher::{
 use switchboard_providers::model::{Channel, FailureCode, ReportedStatus::Delivered};
 
 use crate::store::{
-    build::{accepted, at, commit, failure, image, message, record, report, settle, stored, tell, word},
+    build::{KEEP, accepted, at, commit, failure, image, message, record, report, settle, stored, tell, word},
     harness::Engine,
-};
-
-/// Terms that keep everything.
-const KEEP: Terms = Terms {
-    texts: DateTime::UNIX_EPOCH,
-    messages: DateTime::UNIX_EPOCH,
-    request_ids: DateTime::UNIX_EPOCH,
-    parked: DateTime::UNIX_EPOCH,
-    quarantined: DateTime::UNIX_EPOCH,
 };
 
 async fn tidy(store: &dyn Store, terms: Terms) -> Forgotten {

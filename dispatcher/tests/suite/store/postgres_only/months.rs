@@ -3,26 +3,24 @@
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use switchboard_dispatcher::{
     message::{Message, Settlement, Status},
-    store::{NewMessage, Presumed, Store, Terms, Update, postgres::PostgresStore},
+    store::{Forgotten, NewMessage, Presumed, Store, Terms, Update, postgres::PostgresStore},
 };
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
 use crate::store::{
-    build::{accepted, commit, message, record, stored},
+    build::{KEEP, accepted, commit, message, record, stored},
     harness::{Engine as _, RECONCILE_AFTER},
     server::Postgres,
 };
 
-const KEEP: Terms = Terms {
-    texts: DateTime::UNIX_EPOCH,
-    messages: DateTime::UNIX_EPOCH,
-    request_ids: DateTime::UNIX_EPOCH,
-    parked: DateTime::UNIX_EPOCH,
-    quarantined: DateTime::UNIX_EPOCH,
-};
-
 fn made_at(time: DateTime<Utc>) -> Message {
     Message { create_time: time, ..message(&Ids::new().next(time)) }
+}
+
+/// A day into the month after next: this month and the next have ended.
+fn month_after_next(now: DateTime<Utc>) -> DateTime<Utc> {
+    let day = (now + Months::new(2)).format("%Y-%m-02T00:00:00Z").to_string();
+    DateTime::parse_from_rfc3339(&day).unwrap().to_utc()
 }
 
 /// In which table a message is.
@@ -70,9 +68,7 @@ async fn a_month_that_nobody_may_keep_is_dropped_as_a_whole() {
     let (old_id, new_id) = (old.id.clone(), new.id.clone());
     store.commit(vec![record(old), record(new)]).await.unwrap();
     store.commit(vec![accepted(&old_id, "v1", 0), accepted(&new_id, "v2", 0)]).await.unwrap();
-    // A day into the month after next: this month and the next have ended.
-    let messages = DateTime::parse_from_rfc3339(&(now + Months::new(2)).format("%Y-%m-02T00:00:00Z").to_string());
-    let messages = messages.unwrap().with_timezone(&Utc);
+    let messages = month_after_next(now);
     let held = engine.raw().await;
     let mut reader = held.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM messages").execute(&mut *reader).await.unwrap();
@@ -86,6 +82,34 @@ async fn a_month_that_nobody_may_keep_is_dropped_as_a_whole() {
     assert_eq!(engine.rows("provider_message_ids").await, 1);
     let again = store.tidy(messages, &Terms { messages, ..KEEP }, 100).await.unwrap();
     assert_eq!((again.months, again.messages), (0, 0), "and goes on without it");
+}
+
+#[tokio::test]
+async fn a_month_that_cannot_be_dropped_keeps_nothing_else_from_being_forgotten() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    let now = SystemClock.now();
+    commit(&*store, record(Message { request_id: "r1".to_owned(), ..made_at(now) })).await;
+    let month = now.format("messages_%Y_%m");
+    engine.run(format!("CREATE VIEW ours AS SELECT * FROM {month}")).await;
+    let before = month_after_next(now);
+    let terms = Terms { texts: before, messages: before, request_ids: before, ..KEEP };
+    let forgotten = store.tidy(before, &terms, 100).await.unwrap();
+    assert_eq!(forgotten, Forgotten { texts: 1, request_ids: 1, failed: 1, ..Forgotten::default() });
+    engine.run("DROP VIEW ours").await;
+    assert_eq!(store.tidy(before, &terms, 100).await.unwrap(), Forgotten { months: 3, ..Forgotten::default() });
+}
+
+#[tokio::test]
+async fn months_are_left_alone_in_the_rounds_that_are_not_theirs() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    let now = SystemClock.now();
+    let months = engine.rows("history_partitions('messages')").await;
+    let messages = now + Months::new(10);
+    let terms = Terms { messages, months: false, ..KEEP };
+    assert_eq!(store.tidy(messages, &terms, 100).await.unwrap(), Forgotten::default());
+    assert_eq!(engine.rows("history_partitions('messages')").await, months);
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures::future::join_all;
 use switchboard_dispatcher::{
     message::{EventKind, Status},
-    store::{StatusOutcome, Store, Terms, Write},
+    store::{Forgotten, StatusOutcome, Store, Terms, Write},
 };
 use switchboard_providers::model::ReportedStatus::{Delivered, Sent};
 
 use crate::store::{
-    build::{accepted, at, commit, kinds, message, record, report, report_for, reported, stored, tell},
+    build::{KEEP, accepted, at, commit, kinds, message, record, report, report_for, reported, stored, tell},
     harness::Engine as _,
     server::Postgres,
 };
@@ -90,11 +90,27 @@ async fn a_report_parked_in_the_moment_of_the_answer_meets_its_message_later() {
     commit(&*store, accepted("m1", "v1", 2)).await;
     engine.run("UPDATE parked_updates SET provider_message_id = 'v1'").await;
     assert_eq!(stored(&*store, "m1").await.state.status(), Status::Queued);
-    let long_ago = at(-1_000_000);
-    let keep =
-        Terms { texts: long_ago, messages: long_ago, request_ids: long_ago, parked: long_ago, quarantined: long_ago };
-    store.tidy(at(3), &keep, 100).await.unwrap();
+    store.tidy(at(3), &KEEP, 100).await.unwrap();
     assert_eq!(stored(&*store, "m1").await.state.status(), Status::Delivered);
     assert_eq!(engine.rows("parked_updates").await, 0);
     assert_eq!(tell(&*store, report("v1", Delivered, 1)).await.0, StatusOutcome::Duplicate);
+}
+
+#[tokio::test]
+async fn a_parked_report_that_cannot_be_read_holds_up_no_other_and_is_forgotten_in_its_time() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    store.commit(vec![record(message("m1")), record(message("m2"))]).await.unwrap();
+    tell(&*store, report("v1", Delivered, 1)).await;
+    tell(&*store, report("v2", Delivered, 2)).await;
+    engine.run("UPDATE parked_updates SET provider_message_id = 'unseen ' || provider_message_id").await;
+    store.commit(vec![accepted("m1", "v1", 3), accepted("m2", "v2", 3)]).await.unwrap();
+    engine.run("UPDATE parked_updates SET provider_message_id = substr(provider_message_id, 8)").await;
+    engine.run("UPDATE parked_updates SET body = '?' WHERE provider_message_id = 'v1'").await;
+    let first = store.tidy(at(4), &KEEP, 100).await.unwrap();
+    assert_eq!(first, Forgotten { failed: 1, ..Forgotten::default() });
+    assert_eq!(stored(&*store, "m2").await.state.status(), Status::Delivered);
+    let second = store.tidy(at(5), &Terms { parked: at(5), ..KEEP }, 100).await.unwrap();
+    assert_eq!((second.parked, second.failed), (1, 1));
+    assert_eq!(store.tidy(at(6), &KEEP, 100).await.unwrap(), Forgotten::default());
 }
