@@ -35,7 +35,7 @@ enum Run {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: [(i64, &str, &str, Run); 20] = migrations![
+const MIGRATIONS: [(i64, &str, &str, Run); 21] = migrations![
     1 "0001_legacy_history" Whole,
     2 "0002_extend_history" Whole,
     3 "0003_index_history_by_organization" Bare,
@@ -56,6 +56,7 @@ const MIGRATIONS: [(i64, &str, &str, Run); 20] = migrations![
     18 "0018_index_by_time" Whole,
     19 "0019_drop_index_by_organization" Whole,
     20 "0020_fill_pages_of_names" Whole,
+    21 "0021_drop_images_with_months" Whole,
 ];
 
 /// After each of these an index of the partitioned table is to be made for the partitions that there are.

@@ -47,13 +47,16 @@ pub(super) async fn tidy(pool: &PgPool, now: DateTime<Utc>, terms: &Terms, batch
     let mut forgotten = Forgotten::default();
     if terms.months {
         steps.done("make room for months", months::make_room(pool, now).await);
-        forgotten.months = steps.done("drop months", months::drop_expired(pool, terms.messages).await);
     }
     forgotten.texts = steps.done("blank texts", batch_of(pool, BLANK, terms.texts, batch).await);
-    let strays = batch_of(pool, DROP_FROM_DEFAULT, terms.messages, batch).await;
-    forgotten.messages = steps.done("drop messages without a month", strays);
+    // Before the messages that they name.
     let request_ids = batch_of(pool, DROP_REQUEST_IDS, terms.request_ids, batch).await;
     forgotten.request_ids = steps.done("drop request ids", request_ids);
+    if terms.months {
+        forgotten.months = steps.done("drop months", months::drop_expired(pool, terms.messages).await);
+    }
+    let strays = batch_of(pool, DROP_FROM_DEFAULT, terms.messages, batch).await;
+    forgotten.messages = steps.done("drop messages without a month", strays);
     forgotten.parked = steps.done("drop parked reports", batch_of(pool, DROP_PARKED, terms.parked, batch).await);
     let quarantined = batch_of(pool, DROP_QUARANTINED, terms.quarantined, batch).await;
     forgotten.quarantined = steps.done("drop quarantined events", quarantined);

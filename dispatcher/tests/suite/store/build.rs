@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use switchboard_dispatcher::{
-    message::{Content, Event, EventKind, Message, Report, Route, Settlement, State, Status, TextContent},
+    message::{Content, Event, EventKind, Message, MmsContent, Report, Route, Settlement, State, Status, TextContent},
     store::{NewMessage, StatusOutcome, StatusUpdate, Store, Terms, Write, Written},
 };
 use switchboard_providers::model::{Channel, Failure, FailureCode, Image, ReportedStatus};
@@ -56,6 +56,13 @@ pub fn message(id: &str) -> Message {
         due_time: None,
         checks: 0,
     }
+}
+
+/// The same with two images.
+pub fn mms(id: &str) -> Message {
+    let text = TextContent { text: "사진".to_owned(), subject: "제목".to_owned(), opt_out_number: None };
+    let content = Content::Mms(MmsContent { text, images: vec![image(1), image(2)] });
+    Message { channel: Channel::Mms, content, ..message(id) }
 }
 
 pub fn route(provider: &str, account: &str, owner: &str) -> Route {

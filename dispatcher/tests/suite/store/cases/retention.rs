@@ -1,13 +1,13 @@
 //! What need not be kept any longer is forgotten, a small batch at a time.
 
 use switchboard_dispatcher::{
-    message::{Content, Message, MmsContent, Settlement, Status, TextContent},
+    message::{Content, Message, Settlement, Status},
     store::{Forgotten, Store, Terms},
 };
-use switchboard_providers::model::{Channel, FailureCode, ReportedStatus::Delivered};
+use switchboard_providers::model::{FailureCode, ReportedStatus::Delivered};
 
 use crate::store::{
-    build::{KEEP, accepted, at, commit, failure, image, message, record, report, settle, stored, tell, word},
+    build::{KEEP, accepted, at, commit, failure, message, mms, record, report, settle, stored, tell, word},
     harness::Engine,
 };
 
@@ -18,12 +18,6 @@ async fn tidy(store: &dyn Store, terms: Terms) -> Forgotten {
 /// A message recorded some seconds after the beginning.
 fn recorded_at(id: &str, seconds: i64) -> Message {
     Message { create_time: at(seconds), ..message(id) }
-}
-
-fn mms(id: &str) -> Message {
-    let text = TextContent { text: "사진".to_owned(), subject: "제목".to_owned(), opt_out_number: None };
-    let content = Content::Mms(MmsContent { text, images: vec![image(1), image(2)] });
-    Message { channel: Channel::Mms, content, ..message(id) }
 }
 
 pub async fn texts_and_images_are_blanked_and_the_rest_of_the_message_stays(engine: impl Engine) {

@@ -8,7 +8,7 @@ use switchboard_dispatcher::{
 use switchboard_runtime::{Clock as _, Ids, SystemClock};
 
 use crate::store::{
-    build::{KEEP, accepted, commit, message, record, stored},
+    build::{KEEP, accepted, commit, message, mms, record, stored},
     harness::{Engine as _, RECONCILE_AFTER},
     server::Postgres,
 };
@@ -98,6 +98,20 @@ async fn a_month_that_cannot_be_dropped_keeps_nothing_else_from_being_forgotten(
     assert_eq!(forgotten, Forgotten { texts: 1, request_ids: 1, failed: 1, ..Forgotten::default() });
     engine.run("DROP VIEW ours").await;
     assert_eq!(store.tidy(before, &terms, 100).await.unwrap(), Forgotten { months: 3, ..Forgotten::default() });
+}
+
+#[tokio::test]
+async fn images_that_have_not_gone_with_their_texts_go_with_their_month() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    let now = SystemClock.now();
+    let mms_of = |time: DateTime<Utc>| Message { create_time: time, ..mms(&Ids::new().next(time)) };
+    store.commit(vec![record(mms_of(now)), record(mms_of(now + Months::new(2)))]).await.unwrap();
+    assert_eq!(engine.rows("message_images").await, 4);
+    let messages = month_after_next(now);
+    assert_eq!(store.tidy(messages, &Terms { messages, ..KEEP }, 100).await.unwrap().months, 3);
+    assert_eq!(engine.rows("message_images JOIN messages ON id = message_id").await, 2);
+    assert_eq!(engine.rows("message_images").await, 2);
 }
 
 #[tokio::test]
