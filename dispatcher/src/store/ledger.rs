@@ -215,17 +215,28 @@ impl Ledger {
                     let message = self.meant(update);
                     if message.is_none_or(Message::was_reported_on) {
                         keys.push(scoped_key(update, message));
+                        // It may meet what has been applied already, and was not taken out of the park.
+                        let receipt = message.and_then(|message| message.state.receipt());
+                        let known = receipt.map(|receipt| &receipt.provider_message_id);
+                        for name in known.into_iter().chain([&update.report.provider_message_id]) {
+                            keys.extend(self.keys_of_parked(name, message));
+                        }
                     }
                 }
                 Write::Settle { message_id, settlement: Settlement::Accepted { provider_message_id, .. }, .. } => {
                     let message = self.messages.get(message_id).map(|entry| &entry.message);
-                    let waiting = self.parked.get(provider_message_id).into_iter().flatten();
-                    keys.extend(waiting.map(|update| scoped_key(update, message)));
+                    keys.extend(self.keys_of_parked(provider_message_id, message));
                 }
                 Write::Record(_) | Write::Settle { .. } | Write::Resend { .. } => {}
             }
         }
         keys
+    }
+
+    /// The keys of what is parked by a vendor's id, once it is applied to a message.
+    fn keys_of_parked(&self, provider_message_id: &str, message: Option<&Message>) -> impl Iterator<Item = String> {
+        let waiting = self.parked.get(provider_message_id).into_iter().flatten();
+        waiting.map(move |update| scoped_key(update, message))
     }
 
     /// The message that a report is about. Our reference wins over the vendor's id.

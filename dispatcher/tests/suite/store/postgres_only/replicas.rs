@@ -97,6 +97,22 @@ async fn a_report_parked_in_the_moment_of_the_answer_meets_its_message_later() {
 }
 
 #[tokio::test]
+async fn a_report_that_has_met_its_message_and_is_still_parked_is_not_applied_again() {
+    let engine = Postgres::create().await;
+    let store = engine.open().await;
+    commit(&*store, record(message("m1"))).await;
+    tell(&*store, report("v1", Sent, 1)).await;
+    // As if whoever brought them together had stopped before it took the report out of the park.
+    engine.run("CREATE TABLE parked AS SELECT * FROM parked_updates").await;
+    commit(&*store, accepted("m1", "v1", 2)).await;
+    engine.run("INSERT INTO parked_updates SELECT * FROM parked").await;
+    assert_eq!(tell(&*store, report_for("m1", "v1", Delivered, 3)).await.0, StatusOutcome::Applied);
+    let kinds = kinds(&stored(&*store, "m1").await);
+    assert_eq!(kinds, [EventKind::Recorded, EventKind::Accepted, EventKind::Reported, EventKind::Reported]);
+    assert_eq!(engine.rows("parked_updates").await, 0);
+}
+
+#[tokio::test]
 async fn a_parked_report_that_cannot_be_read_holds_up_no_other_and_is_forgotten_in_its_time() {
     let engine = Postgres::create().await;
     let store = engine.open().await;
