@@ -1,8 +1,10 @@
 //! Hands results on to the dispatcher: what waits goes together, without a timer.
 //!
 //! While a call is under way others gather behind it and go with the next one; a lone callback waits for nobody. A call
-//! that the dispatcher finds wrong is taken apart, so that one update which it cannot take does not hold up the rest.
+//! that the dispatcher finds wrong or too large is taken apart, so that one update which it cannot take does not hold up
+//! the rest.
 
+mod load;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +21,7 @@ use tokio::{
 };
 use tonic::{Code, Request, Status};
 
-/// Updates in one call (contract, ReportStatus).
-pub(crate) const MAX_UPDATES: usize = 1000;
+use load::Load;
 
 /// The dispatcher has not committed the updates, as far as is known: the vendor has to come again.
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +84,12 @@ impl Reporter {
         }
     }
 
-    /// Returns once every update is committed (or was before).
+    /// Returns once every update is committed (or was before). What is too much for one call goes in several.
     pub(crate) async fn report(&self, mut updates: Vec<StatusUpdate>) -> Result<(), NotCommitted> {
         let all = async {
             while !updates.is_empty() {
-                let rest = updates.split_off(updates.len().min(MAX_UPDATES));
                 let (done, answer) = oneshot::channel();
-                let job = Job { updates: std::mem::replace(&mut updates, rest), done };
+                let job = Job { updates: load::take(&mut updates), done };
                 self.queue.send(job).await.map_err(|_| NotCommitted::Stopping)?;
                 answer.await.map_err(|_| NotCommitted::Stopping)??;
             }
@@ -130,7 +130,8 @@ impl Worker {
         batch.retain(|job| !job.done.is_closed());
         let together = self.call(batch.iter().flat_map(|job| job.updates.iter().cloned()).collect()).await;
         match together {
-            Err(status) if status.code() == Code::InvalidArgument && batch.len() > 1 => {
+            // One is wrong, or they are too much together.
+            Err(status) if matches!(status.code(), Code::InvalidArgument | Code::OutOfRange) && batch.len() > 1 => {
                 for job in batch {
                     let alone = self.call(job.updates).await;
                     finish(job.done, alone);
@@ -182,15 +183,15 @@ fn finish(done: oneshot::Sender<Result<(), NotCommitted>>, result: Result<(), St
 
 /// Takes what waits, up to what one call may carry. What does not fit is the first of the next call.
 fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, next: &mut Option<Job>) -> Vec<Job> {
-    let mut count = first.updates.len();
+    let mut load = Load::of(&first.updates);
     let mut batch = vec![first];
-    while count < MAX_UPDATES {
+    while load.has_room() {
         let Ok(job) = jobs.try_recv() else { break };
-        if count + job.updates.len() > MAX_UPDATES {
+        load = load.plus(Load::of(&job.updates));
+        if !load.fits() {
             *next = Some(job);
             break;
         }
-        count += job.updates.len();
         batch.push(job);
     }
     batch

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{
     Gateway,
     convert::{status_update, unreadable_event},
+    holders::Holders,
     rejection::Rejection,
 };
 
@@ -82,13 +83,9 @@ fn verify<'h>(
     let (now, provider) = (gateway.clock.now(), vendor.descriptor().code);
     let account = vendor.webhooks().account(headers)?;
     let signers = gateway.secrets.signers(provider, account);
-    let valid: Vec<_> = signers.iter().filter(|signer| signer.is_valid(now)).collect();
-    let secrets: Vec<_> = valid.iter().map(|signer| &signer.secret).collect();
-    let fitting = vendor.webhooks().verify(headers, body, &secrets, now)?;
-    let mut organization_ids: Vec<_> =
-        fitting.into_iter().filter_map(|index| Some(valid.get(index)?.organization_id.clone())).collect();
-    organization_ids.sort_unstable();
-    organization_ids.dedup();
+    let holders = Holders::of(&signers, now);
+    let fitting = vendor.webhooks().verify(headers, body, &holders.secrets(), now)?;
+    let organization_ids = holders.organization_ids(&fitting);
     if organization_ids.is_empty() {
         return Err(Rejection::Unverified("no secret of this account fits the signature"));
     }

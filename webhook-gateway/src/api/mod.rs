@@ -2,6 +2,7 @@
 
 mod callback;
 mod convert;
+mod holders;
 mod rejection;
 
 use std::{

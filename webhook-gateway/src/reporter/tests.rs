@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use futures::future::join_all;
+use prost::Message as _;
 use switchboard_proto::dispatch::v1::{
     QuarantineEventsResponse, ReportStatusResponse, StatusResult,
     delivery_status_service_server::{DeliveryStatusService, DeliveryStatusServiceServer},
@@ -12,10 +13,15 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Response;
 
-use super::*;
+use super::{load::MAX_UPDATES, *};
 
 fn job(updates: usize) -> Job {
     Job { updates: vec![StatusUpdate::default(); updates], done: oneshot::channel().0 }
+}
+
+/// An update that many organisations make large.
+fn large(bytes: usize) -> StatusUpdate {
+    StatusUpdate { organization_ids: vec!["a".repeat(bytes / 100); 100], ..StatusUpdate::default() }
 }
 
 #[tokio::test]
@@ -30,6 +36,38 @@ async fn what_waits_goes_together_and_what_does_not_fit_goes_next() {
     assert!(next.is_none() && jobs.len() == 1);
     let batch = gather(job(999), &mut jobs, &mut next);
     assert_eq!((batch.len(), next.map(|job| job.updates.len())), (1, Some(2)));
+}
+
+#[tokio::test]
+async fn what_goes_together_is_never_larger_than_a_call_may_be() {
+    const MIB: usize = 1 << 20;
+    let job = |bytes| Job { updates: vec![large(bytes)], done: oneshot::channel().0 };
+    let (sender, mut jobs) = mpsc::channel(8);
+    for bytes in [MIB, MIB, 5 * MIB] {
+        sender.send(job(bytes)).await.unwrap();
+    }
+    let mut next = None;
+    assert_eq!(gather(job(MIB / 2), &mut jobs, &mut next).len(), 3);
+    assert_eq!((jobs.len(), next.is_some()), (0, true));
+    sender.send(job(1)).await.unwrap();
+    assert_eq!(gather(next.take().unwrap(), &mut jobs, &mut next).len(), 1, "the largest goes alone");
+}
+
+#[test]
+fn a_callback_that_is_too_much_for_one_call_goes_in_several() {
+    let several = |mut updates: Vec<StatusUpdate>| {
+        let mut calls = Vec::new();
+        while !updates.is_empty() {
+            let call = load::take(&mut updates);
+            let size = ReportStatusRequest { updates: call.clone() }.encoded_len();
+            assert!(call.len() == 1 || size <= load::MAX_BYTES, "{size}");
+            calls.push(call.len());
+        }
+        calls
+    };
+    assert_eq!(several(vec![StatusUpdate::default(); 2 * MAX_UPDATES + 1]), [MAX_UPDATES, MAX_UPDATES, 1]);
+    assert_eq!(several(vec![large(50_000); 100]), [62, 38]);
+    assert_eq!(several(vec![large(5 << 20), large(1), large(5 << 20)]), [1, 1, 1]);
 }
 
 #[tokio::test]

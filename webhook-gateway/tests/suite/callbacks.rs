@@ -25,6 +25,28 @@ async fn a_verified_callback_is_answered_when_the_dispatcher_has_committed_it() 
 }
 
 #[tokio::test]
+async fn a_callback_that_many_organisations_share_is_taken_whole_though_it_goes_in_several_calls() {
+    let world = World::start().await;
+    let organization = |number: u8| format!("{number:02}{}", "o".repeat(998));
+    let all: Vec<_> = (0..50).map(organization).collect();
+    for (name, revision) in all.iter().zip(2..) {
+        world.config.change(revision, entry(name, &[("cloudmsg", "svc-many", &[("shared", false)])]));
+    }
+    world.config.change(52, entry("last", &[("cloudmsg", "svc-last", &[("last", false)])]));
+    until("all of them are known", async || {
+        world.status(&cloudmsg("svc-last", "last", noon(), "[]")).await == StatusCode::OK
+    })
+    .await;
+    // Over 4 MiB in all.
+    let events: Vec<_> = (0..100).map(|number| delivered(&format!("m-{number}"), "")).collect();
+    let callback = cloudmsg("svc-many", "shared", noon(), &format!("[{}]", events.join(",")));
+    assert_eq!(world.status(&callback).await, StatusCode::OK);
+    let committed = world.dispatcher.committed();
+    assert_eq!(committed.len(), 100);
+    assert!(committed.iter().all(|update| update.organization_ids == all));
+}
+
+#[tokio::test]
 async fn the_other_vendors_callback_is_taken_as_well() {
     let world = World::start().await;
     let body = r#"{"type":"message.status","timestamp":"2023-11-14T22:13:20Z","data":{"message_id":"st_1",

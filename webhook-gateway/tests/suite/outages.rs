@@ -64,10 +64,19 @@ async fn a_dispatcher_that_does_not_answer_in_time_is_given_up() {
 
 #[tokio::test]
 async fn an_update_that_nobody_understands_does_not_hold_up_the_others() {
+    holds_up_no_other("poison").await;
+}
+
+#[tokio::test]
+async fn an_update_that_is_too_large_does_not_hold_up_the_others() {
+    holds_up_no_other("large").await;
+}
+
+async fn holds_up_no_other(reference: &str) {
     let world = World::with(Config { max_reports: 1, ..Config::default() }).await;
     world.dispatcher.gate.forget_permits(usize::MAX);
     let first = callback("m-0");
-    let poison = cloudmsg("svc-1", "secret-of-a", noon(), &format!("[{}]", delivered("m-p", "poison")));
+    let poison = cloudmsg("svc-1", "secret-of-a", noon(), &format!("[{}]", delivered("m-p", reference)));
     let good = callback("m-1");
     let released = async {
         until("the first call is under way", async || world.dispatcher.begun.load(Ordering::SeqCst) == 1).await;

@@ -156,9 +156,13 @@ impl DeliveryStatusService for Dispatcher {
             return Err(refusal);
         }
         let updates = request.into_inner().updates;
-        // An update that no version understands.
-        if updates.iter().any(|update| update.client_reference == "poison") {
-            return Err(Status::invalid_argument("it cannot be understood"));
+        for update in &updates {
+            match update.client_reference.as_str() {
+                // An update that no version understands.
+                "poison" => return Err(Status::invalid_argument("it cannot be understood")),
+                "large" => return Err(Status::out_of_range("it is too much")),
+                _ => {}
+            }
         }
         let result = StatusResult { outcome: StatusOutcome::Applied.into(), ..StatusResult::default() };
         let results = vec![result; updates.len()];
