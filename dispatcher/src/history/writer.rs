@@ -150,7 +150,7 @@ async fn commit(store: &dyn Store, jobs: Vec<Job>) {
     match store.commit(writes.clone()).await {
         // A caller that is gone has lost its answer, not its write.
         Ok(written) => replies.into_iter().zip(written).for_each(|(reply, written)| drop(reply.send(Ok(written)))),
-        Err(error) if error.is_about_a_value() && replies.len() > 1 => {
+        Err(error) if error.is_about_one() && replies.len() > 1 => {
             for (write, reply) in writes.into_iter().zip(replies) {
                 let written = store.commit(vec![write]).await.map(|mut written| written.pop());
                 let one = written.map_err(HistoryError::from).and_then(|one| one.ok_or(HistoryError::Unavailable));

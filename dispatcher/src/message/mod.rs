@@ -69,11 +69,17 @@ pub struct Route {
 }
 
 impl Message {
-    /// The timeline's next line.
+    /// The timeline's next line. What moves the message has its line always, and so has the first contradiction.
     fn push(&mut self, event: Event) {
         // A vendor that repeats itself for days must not make a row grow without bound.
         const LONGEST_TIMELINE: usize = 200;
-        if self.events.len() < LONGEST_TIMELINE {
+        let is_first = || self.events.iter().all(|known| known.kind != event.kind);
+        let has_room = match event.kind {
+            EventKind::Stale | EventKind::UnknownStatus | EventKind::Fallback => self.events.len() < LONGEST_TIMELINE,
+            EventKind::Conflict => self.events.len() < LONGEST_TIMELINE || is_first(),
+            _ => true,
+        };
+        if has_room {
             self.events.push(event);
         }
     }

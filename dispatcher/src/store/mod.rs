@@ -194,13 +194,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it is something in a write that cannot be stored: others that came with it may go through without it.
-    pub fn is_about_a_value(&self) -> bool {
+    /// Whether it is about one write, something in it or what is stored for it: others that came with it may go through
+    /// without it.
+    pub fn is_about_one(&self) -> bool {
         // Data exceptions and exceeded limits; SQLite's codes, which are shorter, have no such classes
         // (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
         const CLASSES: [&str; 2] = ["22", "54"];
-        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
-        error.code().is_some_and(|code| code.len() == 5 && CLASSES.iter().any(|class| code.starts_with(class)))
+        match self {
+            Self::Inconsistent { .. } => true,
+            Self::Unavailable(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.len() == 5 && CLASSES.iter().any(|class| code.starts_with(class)))
+            }
+            _ => false,
+        }
     }
 }
 

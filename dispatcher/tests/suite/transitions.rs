@@ -177,6 +177,15 @@ fn a_vendor_that_repeats_itself_for_days_does_not_make_the_timeline_endless() {
     for seconds in 0..10_000 {
         hear(&mut message, &report(None, seconds), seconds);
     }
-    assert!(message.events.len() <= 200);
+    assert_eq!(message.events.len(), 200);
     assert_eq!(hear(&mut message, &report(Some(Delivered), 1), 1), Some(Applied::Moved), "and it still moves");
+    for seconds in 2..1_000 {
+        assert_eq!(hear(&mut message, &report(Some(Failed), seconds), seconds), Some(Applied::Conflict));
+    }
+    let last: Vec<_> = message.events[200..].iter().map(|event| event.kind).collect();
+    assert_eq!(
+        last,
+        [EventKind::Reported, EventKind::Conflict],
+        "the result has its line, and so has the first to differ"
+    );
 }

@@ -77,7 +77,7 @@ impl Batch {
         }
         let refused: HashSet<String> = match store.presume(&presumed).await {
             Ok(refused) => refused.into_iter().collect(),
-            Err(error) if error.is_about_a_value() => presumed.ids(),
+            Err(error) if error.is_about_one() => presumed.ids(),
             Err(error) => {
                 let error = HistoryError::from(error);
                 let replies = new_replies.into_iter().chain(asked.into_iter().map(|asked| asked.reply));
