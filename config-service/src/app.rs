@@ -51,6 +51,7 @@ const LOOKS: u32 = 10;
 ///
 /// One sentence that names the setting and the remedy.
 pub async fn start(mut config: Config, registry: Registry, process: &Process) -> anyhow::Result<Started> {
+    config.check()?;
     config.read_files()?;
     let Process { lifecycle, clock, .. } = process;
     // Before anything makes a handle that is to count.

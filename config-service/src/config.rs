@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Deserialize;
 use switchboard_runtime::config::{self, ConfigError, Listen};
 
+use crate::provider_configs::LONGEST_OVERLAP;
+
 /// The section `config_service`.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,7 +36,7 @@ pub struct Config {
     /// How long changes are kept for subscribers that come back. Default: 24h.
     #[serde(with = "humantime_serde")]
     pub change_retention: Duration,
-    /// How long a replaced webhook secret stays valid. Default: 24h.
+    /// How long a replaced webhook secret stays valid, a year at most. Default: 24h.
     #[serde(with = "humantime_serde")]
     pub webhook_secret_overlap: Duration,
     /// How long a vendor may take to answer a connection test. Default: 10s.
@@ -69,6 +71,19 @@ impl Config {
     pub fn read_files(&mut self) -> Result<(), ConfigError> {
         let file = self.database_url_file.take();
         self.database_url = config::url("config_service.database_url", self.database_url.as_deref(), file.as_deref())?;
+        Ok(())
+    }
+
+    /// Refuses what no service can work with.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.webhook_secret_overlap > LONGEST_OVERLAP {
+            return Err(ConfigError::new(
+                "the setting config_service.webhook_secret_overlap is longer than a year; allowed: 365d or less",
+            ));
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use switchboard_proto::config::v1::{Change, OrganizationEntry, ProviderAccount};
+use switchboard_proto::config::v1::{Change, OrganizationEntry, ProviderAccount, WebhookSecret};
 use switchboard_runtime::{
     watch_client::{Position, Refused, WatchSink},
     wire::from_timestamp,
@@ -66,7 +66,7 @@ impl WatchSink for Secrets {
         let mut index = Index::default();
         for entry in entries {
             let id = entry.organization_id;
-            index.put(&id, read(&id, entry.accounts)?);
+            index.put(&id, read(&id, entry.accounts));
         }
         let before = self.update(|current| std::mem::replace(current, index));
         // Thousands of secrets are wiped here, with nobody waiting for the lock.
@@ -76,7 +76,7 @@ impl WatchSink for Secrets {
 
     fn apply(&self, change: Change) -> Result<(), Refused> {
         let id = change.organization_id;
-        let signers = read(&id, change.entry.map(|entry| entry.accounts).unwrap_or_default())?;
+        let signers = read(&id, change.entry.map(|entry| entry.accounts).unwrap_or_default());
         self.update(|index| {
             index.remove(&id);
             index.put(&id, signers);
@@ -89,20 +89,26 @@ impl WatchSink for Secrets {
     }
 }
 
-fn read(organization_id: &str, accounts: Vec<ProviderAccount>) -> Result<Vec<(Account, Vec<Signer>)>, Refused> {
-    accounts
-        .into_iter()
-        .map(|account| {
-            let signers = account.webhook_secrets.into_iter().map(|secret| {
-                let expire_time = secret.expire_time.as_ref().map(from_timestamp).transpose().map_err(|error| {
-                    Refused(format!("a webhook secret of {organization_id} expires at no real time: {error}"))
-                })?;
-                Ok(Signer { organization_id: organization_id.to_owned(), secret: secret.secret.into(), expire_time })
-            });
-            let signers = signers.collect::<Result<Vec<_>, Refused>>()?;
-            Ok((Account { provider: account.provider, name: account.provider_account }, signers))
-        })
-        .collect()
+fn read(organization_id: &str, accounts: Vec<ProviderAccount>) -> Vec<(Account, Vec<Signer>)> {
+    let accounts = accounts.into_iter().map(|account| {
+        let secrets = account.webhook_secrets.into_iter();
+        let signers = secrets.filter_map(|secret| signer(organization_id, &account.provider, secret)).collect();
+        (Account { provider: account.provider, name: account.provider_account }, signers)
+    });
+    accounts.collect()
+}
+
+/// A secret that cannot be read costs the callbacks that it signs; refusing it would cost those of everybody.
+fn signer(organization_id: &str, provider: &str, secret: WebhookSecret) -> Option<Signer> {
+    match secret.expire_time.as_ref().map(from_timestamp).transpose() {
+        Ok(expire_time) => {
+            Some(Signer { organization_id: organization_id.to_owned(), secret: secret.secret.into(), expire_time })
+        }
+        Err(error) => {
+            tracing::error!(organization_id, provider, %error, "a webhook secret expires at no real time: it is left out");
+            None
+        }
+    }
 }
 
 impl Index {
@@ -144,7 +150,6 @@ impl Index {
 mod tests {
     use prost_types::Timestamp;
     use secrecy::ExposeSecret as _;
-    use switchboard_proto::config::v1::WebhookSecret;
 
     use super::*;
 
@@ -221,11 +226,16 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_read_changes_nothing() {
-        let secrets = filled();
-        let mut broken = entry("a", &[("cloudmsg", "svc-9", &[])]);
-        broken.accounts[0].webhook_secrets = vec![secret_of("s", Some(i64::MAX))];
-        assert!(secrets.apply(change(broken)).is_err());
-        assert_eq!(known(&secrets, "sendtalk", "acct_1").len(), 1);
+    fn a_secret_that_expires_at_no_real_time_costs_nobody_else_theirs() {
+        let secrets = Secrets::default();
+        let mut broken = entry("a", &[("cloudmsg", "svc-1", &["s1"])]);
+        broken.accounts[0].webhook_secrets.push(secret_of("old", Some(i64::MAX)));
+        let entries = vec![broken.clone(), entry("b", &[("cloudmsg", "svc-1", &["s2"])])];
+        secrets.replace_all(entries, &Position { revision: 1, epoch: "e".to_owned() }).unwrap();
+        let readable = ["a", "b"].map(str::to_owned).into_iter().zip(["s1", "s2"].map(str::to_owned));
+        assert_eq!(known(&secrets, "cloudmsg", "svc-1"), readable.collect::<Vec<_>>());
+        broken.accounts[0].provider_account = "svc-2".to_owned();
+        secrets.apply(change(broken)).unwrap();
+        assert_eq!(known(&secrets, "cloudmsg", "svc-2"), [("a".to_owned(), "s1".to_owned())]);
     }
 }

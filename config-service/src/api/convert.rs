@@ -1,6 +1,7 @@
 //! Proto and domain: the only place that names both.
 
 use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
 use secrecy::ExposeSecret as _;
 use switchboard_proto::{
     common::v1::Channel as ProtoChannel,
@@ -22,6 +23,9 @@ use crate::{
     routing::{Canary, Routing},
     watch::{Account, Delivery, Entry, Node, NodeKind},
 };
+
+/// 9999-12-31T23:59:59Z, the last second that a `Timestamp` may hold.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 fn localized(text: Localized) -> proto::LocalizedText {
     proto::LocalizedText { ko: text.ko.to_owned(), en: text.en.to_owned() }
@@ -102,8 +106,14 @@ fn credential_field(field: &FormField, state: Option<&FieldState>) -> proto::Cre
         is_set: state.is_some(),
         value: shown.unwrap_or_default(),
         set_time: state.map(|state| to_timestamp(state.set_at)),
-        previous_expire_time: state.and_then(|state| state.previous_expires_at).map(to_timestamp),
+        previous_expire_time: state.and_then(|state| state.previous_expires_at).map(expiry),
     }
+}
+
+/// When a replaced secret ends: no later than a `Timestamp` can say, since what was once stored may.
+fn expiry(at: DateTime<Utc>) -> Timestamp {
+    let at = to_timestamp(at);
+    Timestamp { seconds: at.seconds.min(LAST_SECOND), ..at }
 }
 
 /// Credentials as given. The map's own strings go into types that are wiped.
@@ -264,7 +274,7 @@ fn signing_accounts(account: &Account, now: DateTime<Utc>) -> Vec<proto::Provide
     for signer in account.signers(now) {
         let secret = proto::WebhookSecret {
             secret: signer.secret.expose_secret().to_owned(),
-            expire_time: signer.expires_at.map(to_timestamp),
+            expire_time: signer.expires_at.map(expiry),
         };
         match accounts.iter_mut().find(|known| known.provider_account == signer.account) {
             Some(known) => known.webhook_secrets.push(secret),
@@ -306,4 +316,16 @@ pub(super) fn watch_response(delivery: Delivery, kind: NodeKind, now: DateTime<U
 pub(super) fn changed(one: &Entry, kind: NodeKind, now: DateTime<Utc>) -> Option<proto::OrganizationEntry> {
     let nothing = kind == NodeKind::WebhookGateway && one.accounts.is_empty();
     (!nothing).then(|| entry(one, kind, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_secret_of_any_end_can_be_read_by_whoever_gets_it() {
+        let late = from_timestamp(&expiry(DateTime::<Utc>::MAX_UTC)).unwrap();
+        assert_eq!(late.timestamp(), LAST_SECOND);
+        assert_eq!(from_timestamp(&expiry(DateTime::UNIX_EPOCH)), Ok(DateTime::UNIX_EPOCH));
+    }
 }

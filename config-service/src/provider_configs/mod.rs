@@ -10,7 +10,7 @@ mod service;
 use chrono::{DateTime, Utc};
 
 pub use fields::{FieldState, differences};
-pub use revision::Revision;
+pub use revision::{LONGEST_OVERLAP, Revision};
 pub(crate) use revision::{merged, validate};
 pub(crate) use service::confirms;
 pub use service::{ChangedCredentials, Create, Delete, ProviderConfigs, Update};

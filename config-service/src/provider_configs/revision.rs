@@ -55,6 +55,9 @@ impl Revision {
     }
 }
 
+/// The longest that a replaced webhook secret may stay valid: vendors repeat a callback for days, not for years.
+pub const LONGEST_OVERLAP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// How long a replaced webhook secret stays valid.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlap {

@@ -41,6 +41,13 @@ async fn without_a_key_ring_or_with_an_exposed_one_nothing_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_webhook_secret_that_would_outlive_the_year_is_refused() {
+    let overlap = Duration::from_secs(366 * 24 * 60 * 60);
+    let why = refused(Config { webhook_secret_overlap: overlap, ..config() }, folder().path()).await;
+    assert!(why.contains("config_service.webhook_secret_overlap") && why.contains("365d or less"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_ring_of_another_store_is_refused() {
     let folder = folder();
     let keys = folder.path().join("keys.json");

@@ -1,5 +1,8 @@
 //! Vendors and credentials.
 
+use std::time::Duration;
+
+use prost_types::Duration as ProtoDuration;
 use switchboard_proto::config::v1 as proto;
 use tonic::{Request, Response};
 
@@ -10,8 +13,8 @@ use crate::{
         convert,
         error::status,
     },
-    error::Error,
-    provider_configs::{ChangedCredentials, Create, Delete, Update},
+    error::{Error, Violation},
+    provider_configs::{ChangedCredentials, Create, Delete, LONGEST_OVERLAP, Update},
 };
 
 impl Admin {
@@ -94,7 +97,7 @@ impl Admin {
             test_token: request.connection_test_token,
             activate: request.activate,
         };
-        let overlap = duration("webhook_secret_overlap", request.webhook_secret_overlap);
+        let overlap = overlap(request.webhook_secret_overlap);
         let version = request.version;
         let Applied { value, revision, pending_nodes } = self
             .carry_out(attempt, move |admin, attempt| async move {
@@ -125,5 +128,16 @@ impl Admin {
             .carry_out(attempt, move |admin, attempt| async move { admin.configs.delete(&attempt, &delete).await })
             .await?;
         Ok(Response::new(proto::DeleteProviderConfigResponse { revision, pending_nodes }))
+    }
+}
+
+/// How long a replaced webhook secret is to stay valid, if the caller says.
+fn overlap(given: Option<ProtoDuration>) -> Result<Option<Duration>, Violation> {
+    const FIELD: &str = "webhook_secret_overlap";
+    match duration(FIELD, given)? {
+        Some(given) if given > LONGEST_OVERLAP => {
+            Err(Violation::new(FIELD, format!("is longer than a year: give {} s or less", LONGEST_OVERLAP.as_secs())))
+        }
+        given => Ok(given),
     }
 }

@@ -269,6 +269,13 @@ async fn the_overlap_of_a_replaced_webhook_secret_is_what_the_caller_says() {
     let negative = Some(prost_types::Duration { seconds: -1, nanos: 0 });
     let negative = UpdateProviderConfigRequest { webhook_secret_overlap: negative, ..update(4, HashMap::new()) };
     assert_eq!(admin.update_provider_config(negative).await.unwrap_err().code(), Code::InvalidArgument);
+    let millennia = Some(prost_types::Duration { seconds: 8_000 * 365 * 24 * 3_600, nanos: 0 });
+    let millennia = UpdateProviderConfigRequest { webhook_secret_overlap: millennia, ..update(4, HashMap::new()) };
+    let refused = admin.update_provider_config(millennia).await.unwrap_err();
+    assert_eq!(refusal(&refused), (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
+    let violation = refused.get_error_details().bad_request().unwrap().field_violations[0].clone();
+    assert_eq!(violation.field, "webhook_secret_overlap");
+    assert!(violation.description.contains("31536000 s or less"), "{}", violation.description);
     service.stop().await;
 }
 
