@@ -74,7 +74,7 @@ fn store_status(error: &StoreError, problem: Problem) -> Status {
             .metadata("provider", provider.as_str())
             .metadata("used_by", uses.join(","))
             .localized_ko(format!("{provider} 업체로 발송 중입니다. 먼저 다른 업체로 전환한 뒤 삭제하세요.")),
-        StoreError::KeyOutdated { .. } | StoreError::Unavailable(_) => {
+        StoreError::KeyOutdated { .. } | StoreError::KeyMissing { .. } | StoreError::Unavailable(_) => {
             tracing::error!(error = error as &dyn std::error::Error, "the configuration store failed");
             problem.retry_after(LATER).localized_ko("설정 저장소를 사용할 수 없습니다. 잠시 후 다시 시도하세요.")
         }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -152,7 +152,11 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    let before = std::fs::metadata(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    // Whoever could read the old one, and nobody else: who rotates may be root, and the services are not.
+    fchown(&file, Some(before.uid()), Some(before.gid()))?;
+    file.set_permissions(before.permissions())?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;
@@ -181,7 +185,7 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::{PermissionsExt as _, chown};
 
     use super::*;
 
@@ -213,6 +217,19 @@ mod tests {
         let loaded = KeyRing::load(&path).unwrap();
         assert_eq!(loaded.current(), 2);
         assert!(loaded.key(1).unwrap_err().to_string().contains("was retired"));
+    }
+
+    #[test]
+    fn a_replaced_ring_stays_with_those_who_could_read_it() {
+        let (_folder, path) = path();
+        KeyRing::generate(&path, DateTime::UNIX_EPOCH).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+        // Only root may give a file away; anybody else's stays his own.
+        let _ = chown(&path, Some(4_711), Some(4_711));
+        let owner = |path: &Path| path.metadata().map(|file| (file.uid(), file.gid(), file.mode())).unwrap();
+        let before = owner(&path);
+        KeyRing::load(&path).unwrap().replace(&path).unwrap();
+        assert_eq!(owner(&path), before);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use switchboard_runtime::error::Reason;
 
+use crate::sealing::SealError;
+
 /// Why something was not stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -52,6 +54,17 @@ pub enum StoreError {
         /// The oldest key that may still seal.
         floor: u32,
     },
+    /// The key ring of this replica does not have the key of what was read: it is behind a rotation, or what was read is.
+    /// Another replica may open it, or this one later.
+    #[error("this replica has no key for the credentials of {organization_id} with {provider}")]
+    KeyMissing {
+        /// The organisation.
+        organization_id: String,
+        /// The vendor.
+        provider: String,
+        /// What the key ring says.
+        source: SealError,
+    },
     /// The engine cannot be reached or has failed.
     #[error("the configuration store is not available")]
     Unavailable(#[from] sqlx::Error),
@@ -94,7 +107,7 @@ impl StoreError {
             Self::VersionConflict { .. } => Reason::VersionConflict,
             Self::ConfirmationMismatch => Reason::ConfirmationMismatch,
             Self::ConfigInUse { .. } => Reason::ProviderInUse,
-            Self::KeyOutdated { .. } | Self::Unavailable(_) => Reason::ConfigUnavailable,
+            Self::KeyOutdated { .. } | Self::KeyMissing { .. } | Self::Unavailable(_) => Reason::ConfigUnavailable,
             Self::Inconsistent(_) => Reason::Internal,
         }
     }

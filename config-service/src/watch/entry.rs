@@ -5,10 +5,10 @@ use secrecy::SecretString;
 use switchboard_providers::{Registry, Use, credentials::Form};
 
 use crate::{
-    provider_configs::StoredConfig,
+    provider_configs::{ProviderConfig, StoredConfig},
     routing::Routing,
-    sealing::{ConfigSecrets, Keys},
-    store::SealedEntry,
+    sealing::{ConfigSecrets, Keys, SealError},
+    store::{SealedEntry, StoreError},
 };
 
 /// What there is of an organisation, its credentials open. In memory only, wiped when dropped.
@@ -84,35 +84,37 @@ impl Opener {
         Self { keys, registry }
     }
 
-    /// Opens an entry. An account that does not open is left out, loudly: its organisation cannot send through it, and
+    /// Opens an entry. An account that was altered is left out, loudly: its organisation cannot send through it, and
     /// everybody else's changes go on.
-    pub fn open(&self, sealed: SealedEntry) -> Entry {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::KeyMissing`]: what cannot be opened here and now is not for that reason gone, and nobody may be told so.
+    pub fn open(&self, sealed: SealedEntry) -> Result<Entry, StoreError> {
         let SealedEntry { organization_id, routing, configs, revision } = sealed;
-        let accounts = configs.into_iter().filter_map(|stored| self.account(stored)).collect();
-        Entry { organization_id, routing, accounts, revision }
+        let accounts = configs.into_iter().filter_map(|stored| self.account(stored).transpose());
+        Ok(Entry { organization_id, routing, accounts: accounts.collect::<Result<_, _>>()?, revision })
     }
 
-    fn account(&self, stored: StoredConfig) -> Option<Account> {
+    fn account(&self, stored: StoredConfig) -> Result<Option<Account>, StoreError> {
         let Some(vendor) = self.registry.get(&stored.config.provider) else {
             tracing::error!(
                 provider = stored.config.provider,
                 "credentials of a vendor that this version does not have"
             );
-            return None;
+            return Ok(None);
         };
-        match self.keys.open(&stored.binding(), &stored.sealed) {
-            Ok(secrets) => Some(Account {
-                provider: stored.config.provider,
-                name: stored.config.account,
-                version: stored.config.version,
-                form: vendor.descriptor().form,
-                secrets,
-            }),
-            Err(error) => {
-                let (organization_id, provider) = (&stored.config.organization_id, &stored.config.provider);
-                tracing::error!(organization_id, provider, %error, "sealed credentials do not open");
+        let opened = self.keys.open(&stored.binding(), &stored.sealed);
+        let ProviderConfig { organization_id, provider, account: name, version, .. } = stored.config;
+        match opened {
+            Ok(secrets) => Ok(Some(Account { provider, name, version, form: vendor.descriptor().form, secrets })),
+            Err(source) => {
                 metrics::counter!("switchboard_config_unsealable_total").increment(1);
-                None
+                if !matches!(source, SealError::Broken { .. }) {
+                    return Err(StoreError::KeyMissing { organization_id, provider, source });
+                }
+                tracing::error!(organization_id, provider, error = %source, "sealed credentials do not open");
+                Ok(None)
             }
         }
     }

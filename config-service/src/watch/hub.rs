@@ -150,10 +150,10 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
+    /// When it cannot be read or opened.
     pub async fn resolve(&self, organization_id: &str) -> Result<(Option<Entry>, Position), StoreError> {
         let (sealed, position) = self.inner.store.entry(organization_id).await?;
-        Ok((sealed.map(|sealed| self.inner.opener.open(sealed)), position))
+        Ok((sealed.map(|sealed| self.inner.opener.open(sealed)).transpose()?, position))
     }
 
     /// What a subscriber has applied before it says so: what it resumes from, if that is of this epoch.
@@ -245,7 +245,10 @@ impl Hub {
                         );
                     }
                     failing = true;
-                    check.not_ready("the configuration store cannot be read");
+                    check.not_ready(match error {
+                        StoreError::KeyMissing { .. } => "the key ring does not have the key of stored credentials",
+                        _ => "the configuration store cannot be read",
+                    });
                 }
             }
             tokio::select! {
@@ -299,8 +302,8 @@ impl Hub {
         for record in &records {
             if !entries.contains_key(&record.organization_id) {
                 let (sealed, _) = self.inner.store.entry(&record.organization_id).await?;
-                let entry = sealed.map(|sealed| Arc::new(self.inner.opener.open(sealed)));
-                entries.insert(record.organization_id.clone(), entry);
+                let entry = sealed.map(|sealed| self.inner.opener.open(sealed)).transpose()?;
+                entries.insert(record.organization_id.clone(), entry.map(Arc::new));
             }
         }
         let mut last = 0;

@@ -231,7 +231,7 @@ impl Subscription {
             if sealed.is_empty() {
                 break;
             }
-            let entries = sealed.into_iter().map(|sealed| inner.opener.open(sealed)).collect();
+            let entries = sealed.into_iter().map(|sealed| inner.opener.open(sealed)).collect::<Result<_, _>>()?;
             self.send(Delivery::Entries(entries)).await?;
             tokio::task::yield_now().await;
         }
@@ -253,7 +253,7 @@ impl Subscription {
                 if position.epoch != progress.epoch {
                     return Err(Ended::Restarted);
                 }
-                let entry = sealed.map(|sealed| Arc::new(inner.opener.open(sealed)));
+                let entry = sealed.map(|sealed| inner.opener.open(sealed)).transpose()?.map(Arc::new);
                 let delta = Delta { revision: record.revision, organization_id: record.organization_id, entry };
                 self.change(Arc::new(delta), progress).await?;
             }

@@ -1,11 +1,12 @@
 //! The hub and its subscribers without a network between them, where a subscriber can be exactly as slow as a test
 //! wants.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::stream;
 use switchboard_config_service::{
-    store::Store,
+    sealing::{SealError, rotate},
+    store::{Store, StoreError},
     watch::{Delivery, Ended, Hub, NodeKind, Nodes, Opener, Polling, Resume, Subscription, WatchTimes},
 };
 use switchboard_runtime::{Ids, Lifecycle, SystemClock, http::Readiness};
@@ -20,6 +21,7 @@ struct Watched {
     engine: Engine,
     hub: Hub,
     nodes: Nodes,
+    readiness: Readiness,
     lifecycle: Lifecycle,
 }
 
@@ -28,13 +30,18 @@ const TIMES: WatchTimes =
 
 async fn watched(times: WatchTimes) -> Watched {
     let engine = Engine::sqlite().await;
-    let opener = Opener::new(engine.keys.clone(), registry("http://127.0.0.1:9", "http://127.0.0.1:9"));
     let store: Arc<dyn Store> = Arc::clone(&engine.store);
-    let hub =
-        Hub::new(store, opener, Arc::new(Polling::default()), times, SystemClock::shared(), Ids::new()).await.unwrap();
+    let hub = Hub::new(store, opener(&engine), Arc::new(Polling::default()), times, SystemClock::shared(), Ids::new())
+        .await
+        .unwrap();
     let lifecycle = Lifecycle::with_grace(Duration::from_secs(5));
-    hub.start(Readiness::new().register("store"), &lifecycle);
-    Watched { engine, hub, nodes: Nodes::new(SystemClock::shared()), lifecycle }
+    let readiness = Readiness::new();
+    hub.start(readiness.register("store"), &lifecycle);
+    Watched { engine, hub, nodes: Nodes::new(SystemClock::shared()), readiness, lifecycle }
+}
+
+fn opener(engine: &Engine) -> Opener {
+    Opener::new(engine.keys.clone(), registry("http://127.0.0.1:9", "http://127.0.0.1:9"))
 }
 
 impl Watched {
@@ -45,6 +52,17 @@ impl Watched {
         let subscription = Subscription::new(self.hub.clone(), node, NodeKind::Dispatcher, Resume::default(), out);
         let ended = tokio::spawn(async move { subscription.run(stream::pending()).await });
         (deliveries, ended)
+    }
+
+    async fn is_ready(&self, ready: bool) {
+        let mut readiness = self.readiness.watch();
+        timeout(SOON, readiness.wait_for(|now| *now == ready)).await.unwrap().unwrap();
+    }
+
+    /// Rotates the key ring in this file.
+    async fn rotate(&self, key_file: &Path) {
+        let event = self.engine.draft("RotateKeys", "");
+        rotate(key_file, self.engine.store.as_ref(), &SystemClock::shared(), event).await.unwrap();
     }
 
     async fn change(&self, number: usize) {
@@ -202,5 +220,56 @@ async fn a_store_that_was_restored_under_a_running_service_begins_a_new_epoch() 
     assert_ne!(position.epoch, "epoch-1");
     let events = watched.engine.store.events_after(0, 100).await.unwrap();
     assert_eq!(events.last().unwrap().what.action, "BeginEpoch");
+    watched.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_without_the_key_says_that_it_cannot_say_and_not_that_there_is_nothing() {
+    let watched = watched(TIMES).await;
+    let engine = &watched.engine;
+    engine.organization("acme", "Acme").await;
+    engine.add("acme", "cloudmsg", "secret").await;
+    let (mut before, _ended) = watched.subscribe("before");
+    let at = in_step(&mut before).await;
+    watched.is_ready(true).await;
+    // Rotated with a copy: the file of this replica is as it was.
+    let copy = engine.key_file().with_file_name("copy.json");
+    std::fs::copy(engine.key_file(), &copy).unwrap();
+    watched.rotate(&copy).await;
+    engine.rename(engine.store.as_ref(), "acme", "Acme Korea", 1).await.unwrap();
+    watched.is_ready(false).await;
+    assert!(matches!(watched.hub.resolve("acme").await, Err(StoreError::KeyMissing { .. })));
+    let (mut fresh, ended) = watched.subscribe("fresh");
+    while let Some(delivery) = timeout(SOON, fresh.recv()).await.unwrap() {
+        assert!(matches!(delivery, Delivery::SnapshotBegin { .. }), "{delivery:?}");
+    }
+    assert_eq!(ended.await.unwrap(), Ended::StoreUnavailable);
+    std::fs::copy(&copy, engine.key_file()).unwrap();
+    watched.is_ready(true).await;
+    let delta = loop {
+        if let Delivery::Change(delta) = next(&mut before).await {
+            break delta;
+        }
+    };
+    assert_eq!((delta.revision, delta.entry.as_ref().unwrap().accounts.len()), (at + 1, 1));
+    watched.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_before_a_rotation_is_read_again_and_what_was_altered_is_left_out() {
+    let watched = watched(TIMES).await;
+    let engine = &watched.engine;
+    engine.organization("acme", "Acme").await;
+    engine.add("acme", "cloudmsg", "secret").await;
+    let (read_before, _) = engine.store.entry("acme").await.unwrap();
+    watched.rotate(&engine.key_file()).await;
+    engine.keys.reload().unwrap();
+    let refused = opener(engine).open(read_before.unwrap()).unwrap_err();
+    let StoreError::KeyMissing { source, .. } = refused else { panic!("{refused}") };
+    assert!(matches!(source, SealError::RetiredKey { version: 1, .. }), "{source}");
+    let accounts = async || watched.hub.resolve("acme").await.unwrap().0.unwrap().accounts.len();
+    assert_eq!(accounts().await, 1);
+    engine.raw("UPDATE provider_configs SET sealed = zeroblob(60)").await.unwrap();
+    assert_eq!(accounts().await, 0);
     watched.end().await;
 }
