@@ -2,10 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
+    str::FromStr as _,
     sync::Arc,
 };
 
-use sqlx::migrate::MigrateError;
+use sqlx::{migrate::MigrateError, postgres::PgConnectOptions};
 use switchboard_runtime::private_file::PrivateFileError;
 
 use super::{Store, postgres::Postgres, sql::SqlStore, sqlite::Sqlite};
@@ -37,11 +38,11 @@ pub mod secret {
 /// Why a store cannot be opened: one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Not a database URL.
+    /// Not a database URL. It is not shown: who can say where a password is in it?
     #[error(
-        "config_service.database_url {0:?} is not understood: use sqlite://<path> or postgres://<user>@<host>:<port>/<database>"
+        "config_service.database_url is not understood: use sqlite://<path> or postgres://<user>@<host>:<port>/<database>"
     )]
-    Url(String),
+    Url,
     /// The file or its folder cannot be made.
     #[error(
         "config_service.database_url: the configuration store has no file: {0}; name a place where this user may write"
@@ -121,7 +122,7 @@ impl Target {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Self::Postgres(secret::Url(url.to_owned())));
         }
-        Err(OpenError::Url(without_password(url)))
+        Err(OpenError::Url)
     }
 
     /// Where it is, for people; without a password.
@@ -158,13 +159,22 @@ pub async fn migrate(target: &Target) -> Result<(), OpenError> {
     }
 }
 
+/// The place in a URL of a server. A `#`, `?` or `/` in a password that is not escaped ends the part that a password is looked
+/// for in, so a URL that is not whole, or has an `@` behind that part, shows nothing.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.chars().take(16).collect() };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    match rest.rsplit_once('@') {
-        Some((user, place)) => format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or_default()),
-        None => format!("{scheme}://{rest}"),
+    shown(url).unwrap_or_else(|| "postgres://…".to_owned())
+}
+
+fn shown(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
+    if host.is_empty() || rest.contains('@') || PgConnectOptions::from_str(url).is_err() {
+        return None;
     }
+    let user = user.split(':').next().filter(|user| !user.is_empty()).map(|user| format!("{user}@"));
+    let database = rest.split(['?', '#']).next().unwrap_or_default();
+    Some(format!("{scheme}://{}{host}{database}", user.unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -185,6 +195,14 @@ mod tests {
         let target = Target::parse(Some(url), Path::new(".")).unwrap();
         for shown in [format!("{target:?}"), target.place()] {
             assert!(!shown.contains("pass") && shown.contains("postgres://sb@db.internal:5432/config"), "{shown}");
+        }
+        for password in ["Ab3#x9", "123#x9", "Ab3?x9", "123?x9", "123/x9"] {
+            let target = Target::parse(Some(&format!("postgres://sb:{password}@db/config")), Path::new(".")).unwrap();
+            assert_eq!(
+                [format!("{target:?}"), target.place()],
+                ["Postgres(postgres://…)", "postgres://…"],
+                "{password}"
+            );
         }
         let error = Target::parse(Some("mysql://u:secret@h/d"), Path::new(".")).unwrap_err().to_string();
         assert!(!error.contains("secret") && error.contains("use sqlite://"), "{error}");
