@@ -1,10 +1,14 @@
 //! Who has applied a revision, over all replicas.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use switchboard_runtime::SharedClock;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::{Node, NodeKind, Nodes, Wake};
 use crate::store::{NodeReport, Store, StoreError};
@@ -13,6 +17,8 @@ use crate::store::{NodeReport, Store, StoreError};
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// However short it is set, nobody looks into the store more often.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
+/// How long the store may take to say who there is: whoever waits is to hear in time that the change stands.
+const SILENCE: Duration = Duration::from_secs(1);
 /// A replica that has told nothing for so long is gone.
 const GONE: TimeDelta = TimeDelta::seconds(15);
 
@@ -53,33 +59,59 @@ impl Propagation {
     /// Waits until every dispatcher that is connected now has applied `revision`; says which had not in time. One that
     /// goes away meanwhile without having applied it counts as one that has not.
     ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    pub async fn wait(&self, revision: i64, patience: Duration) -> Result<Vec<String>, StoreError> {
+    /// The change is committed and stays so: a store that cannot be read now is asked again, and until it answers the
+    /// dispatchers of this replica are those that there are.
+    pub async fn wait(&self, revision: i64, patience: Duration) -> Vec<String> {
         let deadline = Instant::now() + patience.min(LONGEST_WAIT);
         let (mut here, mut elsewhere) = (self.nodes.changes(), self.wake.heard());
         elsewhere.borrow_and_update();
-        let dispatchers = self.nodes().await?.into_iter().filter(|node| node.kind == NodeKind::Dispatcher);
-        let mut pending: Vec<String> =
-            dispatchers.filter(|node| node.applied < revision).map(|node| node.node_id).collect();
+        let mut pending: BTreeSet<String> = behind(&self.nodes.all(), revision).collect();
         let mut looks = interval(self.look.max(SHORTEST_LOOK));
-        while !pending.is_empty() {
-            tokio::select! {
+        let (mut seen_all, mut failed, mut look) = (false, false, true);
+        loop {
+            if look {
+                match timeout(SILENCE, self.nodes()).await {
+                    Ok(Ok(now)) => {
+                        if !seen_all {
+                            pending.extend(behind(&now, revision));
+                        }
+                        seen_all = true;
+                        pending.retain(|id| !now.iter().any(|node| node.node_id == *id && node.applied >= revision));
+                    }
+                    Ok(Err(error)) if !failed => {
+                        failed = true;
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(
+                            error,
+                            revision,
+                            "a caller waits and the nodes of other replicas are not known"
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            if seen_all && pending.is_empty() {
+                break;
+            }
+            look = tokio::select! {
                 () = sleep_until(deadline) => break,
                 // What happens here costs no look into the store.
                 Ok(()) = here.changed() => {
                     pending.retain(|node_id| !self.nodes.has_applied(node_id, revision));
-                    continue;
+                    false
                 }
-                Ok(()) = elsewhere.changed() => {}
-                _ = looks.tick() => {}
-            }
-            let now = self.nodes().await?;
-            pending.retain(|node_id| !now.iter().any(|node| node.node_id == *node_id && node.applied >= revision));
+                Ok(()) = elsewhere.changed() => true,
+                _ = looks.tick() => true,
+            };
         }
-        Ok(pending)
+        pending.into_iter().collect()
     }
+}
+
+/// The dispatchers that have not applied `revision`.
+fn behind(nodes: &[Node], revision: i64) -> impl Iterator<Item = String> {
+    let dispatchers = nodes.iter().filter(|node| node.kind == NodeKind::Dispatcher);
+    dispatchers.filter(move |node| node.applied < revision).map(|node| node.node_id.clone())
 }
 
 impl From<NodeReport> for Node {

@@ -86,11 +86,8 @@ impl Admin {
                 Ok(committed)
             })
             .await?;
-        let pending_nodes = if wait.is_zero() || revision == 0 {
-            Vec::new()
-        } else {
-            self.propagation.wait(revision, wait).await.map_err(|error| status(error.into()))?
-        };
+        let pending_nodes =
+            if wait.is_zero() || revision == 0 { Vec::new() } else { self.propagation.wait(revision, wait).await };
         Ok(Applied { value, revision, pending_nodes })
     }
 

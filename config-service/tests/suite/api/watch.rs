@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use switchboard_config_service::Config;
 use switchboard_proto::config::v1::{
     CreateOrganizationRequest, DeleteProviderConfigRequest, GetPropagationRequest, NodeKind, NodePropagation,
@@ -357,6 +358,34 @@ async fn a_mutation_can_wait_until_every_connected_dispatcher_has_applied_it() {
     let reply = reply.unwrap().into_inner();
     assert_eq!(reply.pending_nodes, ["slow"]);
     assert!(reply.revision > 0 && reply.organization.is_some(), "the change is committed either way");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_told_as_committed_although_the_nodes_of_other_replicas_cannot_be_read() {
+    let service = Service::start().await;
+    let mut silent = Subscriber::dispatcher(&service, "silent").await;
+    silent.snapshot().await;
+    let file = format!("sqlite://{}", service.folder.path().join("config.db").display());
+    let mut store = SqliteConnection::connect(&file).await.unwrap();
+    store.execute("ALTER TABLE nodes RENAME TO nodes_gone").await.unwrap();
+    let create = |id: &str, seconds: i64, nanos: i32| CreateOrganizationRequest {
+        organization_id: id.to_owned(),
+        name: "Acme".to_owned(),
+        wait_applied: Some(prost_types::Duration { seconds, nanos }),
+        ..Default::default()
+    };
+    let mut admin = service.admin("superadmin");
+    let reply = admin.create_organization(create("one", 0, 200_000_000)).await.unwrap().into_inner();
+    assert_eq!(reply.pending_nodes, ["silent"]);
+    let applied = async {
+        assert_eq!(silent.change().await.revision, reply.revision);
+        let revision = silent.change().await.revision;
+        silent.ack(revision).await;
+        store.execute("ALTER TABLE nodes_gone RENAME TO nodes").await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(admin.create_organization(create("two", 20, 0)), applied);
+    assert_eq!(reply.unwrap().into_inner().pending_nodes, Vec::<String>::new());
     service.stop().await;
 }
 
