@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_runtime::SharedClock;
+use switchboard_runtime::{SharedClock, error::Reason};
 
 use super::{Draft, Event, EventFilter, Head, ORIGIN, SignedHead, link};
 use crate::{
@@ -38,9 +38,11 @@ impl Trail {
         Self { store, keys, clock }
     }
 
-    /// Writes that an attempt was refused. A dry run that is refused leaves no trace: it could have changed nothing.
+    /// Writes that an attempt was refused. A dry run leaves no trace, since it could have changed nothing, unless somebody
+    /// tried what he may not, or credentials that do not pass.
     pub async fn refused(&self, attempt: &Attempt, error: &Error) {
-        if attempt.dry_run {
+        let probes = matches!(error.reason(), Reason::RoleRequired | Reason::ConnectionTestFailed);
+        if attempt.dry_run && !probes {
             return;
         }
         let draft = attempt.draft(self.clock.now(), error.reason().as_str(), Vec::new());

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::proof;
-use crate::{error::Error, routing::unknown_provider, sealing::Keys};
+use crate::{audit::OK, error::Error, routing::unknown_provider, sealing::Keys};
 
 /// Tests that may be under way at once: a slow vendor must not take all of this service's memory and sockets.
 const CONCURRENT: usize = 64;
@@ -35,6 +35,13 @@ pub struct TestReport {
     pub latency: Duration,
     /// What the vendor said of the account, or why the test did not pass.
     pub result: Result<AccountCheck, Failure>,
+}
+
+impl TestReport {
+    /// The word for it in metrics and in the audit trail.
+    pub fn outcome(&self) -> &'static str {
+        self.result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| OK)
+    }
 }
 
 impl Tester {
@@ -63,8 +70,7 @@ impl Tester {
             latency: began.elapsed(),
             result: result.map_err(|failure| scrubbed(failure, &form, credentials)),
         };
-        let outcome = report.result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "OK");
-        metrics::histogram!("switchboard_config_connection_test_seconds", "provider" => vendor.descriptor().code, "outcome" => outcome)
+        metrics::histogram!("switchboard_config_connection_test_seconds", "provider" => vendor.descriptor().code, "outcome" => report.outcome())
             .record(report.latency);
         Ok(report)
     }

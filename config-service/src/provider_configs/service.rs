@@ -233,6 +233,11 @@ impl ProviderConfigs {
             return self.tester.check(&changed.test_token, organization_id, provider, result);
         }
         let report = self.tester.test(provider, result).await?;
+        if attempt.dry_run {
+            // Nothing else will tell of it, and what the vendor said of these credentials is not told unrecorded.
+            let test = Attempt { action: "TestConnection", ..attempt.clone() };
+            self.store.record(vec![test.draft(self.clock.now(), report.outcome(), Vec::new())]).await?;
+        }
         report.result.map(|_| ()).map_err(Error::ConnectionTestFailed)
     }
 

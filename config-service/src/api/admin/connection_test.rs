@@ -11,7 +11,6 @@ use crate::{
         convert,
     },
     attempt::Attempt,
-    audit::OK,
     connection_test::TestReport,
     error::Error,
     provider_configs::merged,
@@ -52,9 +51,8 @@ impl Admin {
             given
         };
         let report = self.tester.test(provider, &credentials).await?;
-        let outcome = report.result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| OK);
         // No audit event, no answer: what the vendor said of these credentials is not told to somebody unrecorded.
-        self.trail.record(vec![attempt.draft(self.clock.now(), outcome, Vec::new())]).await?;
+        self.trail.record(vec![attempt.draft(self.clock.now(), report.outcome(), Vec::new())]).await?;
         let token = match &report.result {
             Ok(_) => self.tester.prove(organization_id, provider, &credentials),
             Err(_) => String::new(),

@@ -14,7 +14,7 @@ use super::{
     steps,
     subscriber::{Subscriber, hello},
 };
-use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal};
+use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal, sendtalk};
 
 async fn events(service: &Service, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
     service.admin("auditor").list_audit_events(request).await.unwrap().into_inner().audit_events
@@ -154,7 +154,46 @@ async fn a_connection_test_that_cannot_be_audited_is_not_answered() {
         let refused = service.admin("operator").test_connection(test.clone()).await.unwrap_err();
         assert_eq!(refusal(&refused), (Code::Unavailable, "CONFIG_UNAVAILABLE".to_owned()));
     }
+    let dry = CreateProviderConfigRequest { validate_only: true, ..steps::create("acme", "sendtalk", sendtalk()) };
+    let refused = steps::save(&service, dry).await.unwrap_err();
+    assert_eq!(refusal(&refused), (Code::Unavailable, "CONFIG_UNAVAILABLE".to_owned()));
     store.execute("DROP TRIGGER no_more").await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_that_asks_a_vendor_or_tries_what_its_caller_may_not_is_told() {
+    let service = Service::start().await;
+    steps::organization(&service, "other", "Other").await;
+    let dry = |credentials| CreateProviderConfigRequest {
+        validate_only: true,
+        ..steps::create("other", "cloudmsg", credentials)
+    };
+    service.admin("operator-of-acme").create_provider_config(dry(cloudmsg())).await.unwrap_err();
+    let forced = CreateProviderConfigRequest { skip_connection_test: true, ..dry(cloudmsg()) };
+    steps::save(&service, forced).await.unwrap_err();
+    steps::save(&service, dry(pairs([("colour", "blue")]))).await.unwrap_err();
+    let mut wrong = cloudmsg();
+    wrong.insert("secret_key".to_owned(), "another-secret-key".to_owned());
+    steps::save(&service, dry(wrong)).await.unwrap_err();
+    steps::save(&service, dry(cloudmsg())).await.unwrap();
+    let told =
+        events(&service, ListAuditEventsRequest { organization_id: "other".to_owned(), ..Default::default() }).await;
+    let short: Vec<_> =
+        told.iter().map(|event| (event.action.as_str(), event.actor.as_str(), event.outcome.as_str())).collect();
+    assert_eq!(
+        short,
+        [
+            ("TestConnection", "operator", "OK"),
+            ("CreateProviderConfig", "operator", "CONNECTION_TEST_FAILED"),
+            ("TestConnection", "operator", "CREDENTIALS_REJECTED"),
+            ("CreateProviderConfig", "operator", "ROLE_REQUIRED"),
+            ("CreateProviderConfig", "operator-of-acme", "ROLE_REQUIRED"),
+            ("CreateOrganization", "superadmin", "OK"),
+        ]
+    );
+    assert!(told.iter().all(|event| event.revision == 0 || event.action == "CreateOrganization"));
+    assert!(told[3].forced && told[4].organization_id == "other");
     service.stop().await;
 }
 
