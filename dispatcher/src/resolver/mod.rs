@@ -105,7 +105,7 @@ impl Resolver {
         let Source { subscriber, channel, kept } = source;
         let (cache, kept) = (Arc::new(Cache::new()), kept.map(Arc::new));
         let sink = Arc::new(Sink { cache: Arc::clone(&cache), registry, lanes, kept: kept.clone() });
-        let refresh = Refresh::new(channel.clone(), Arc::clone(&sink));
+        let refresh = Refresh::new(channel.clone(), Arc::clone(&sink), lifecycle.clone());
         let status = watch_client::spawn(subscriber, channel, sink, lifecycle, check);
         if let Some(kept) = kept {
             kept.start(Arc::clone(&status), lifecycle);

@@ -13,7 +13,7 @@ use futures::{
 use switchboard_proto::config::v1::{
     ResolveOrganizationRequest, config_watch_service_client::ConfigWatchServiceClient,
 };
-use switchboard_runtime::{grpc::client::AuthorizedChannel, watch_client::Position};
+use switchboard_runtime::{Lifecycle, grpc::client::AuthorizedChannel, watch_client::Position};
 use tokio::time::Instant;
 
 use super::{Entry, sink::Sink};
@@ -28,18 +28,34 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Unreachable;
 
 type Answer = Result<Option<Arc<Entry>>, Unreachable>;
+type Questions = Arc<Mutex<HashMap<String, Shared<BoxFuture<'static, Answer>>>>>;
 
-/// Asks, once for all who wait for the same organisation.
+/// Asks, once for all who wait for the same organisation. A question goes on to its end when all of them have hung up, so
+/// that nobody takes its answer for one to a later question.
 pub(super) struct Refresh {
     client: ConfigWatchServiceClient<AuthorizedChannel>,
     sink: Arc<Sink>,
-    under_way: Arc<Mutex<HashMap<String, Shared<BoxFuture<'static, Answer>>>>>,
+    under_way: Questions,
     failed: Arc<Mutex<Option<Instant>>>,
+    lifecycle: Lifecycle,
+}
+
+/// A question that is asked; no longer under way when this is dropped.
+struct Asked {
+    organization_id: String,
+    under_way: Questions,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        lock(&self.under_way).remove(&self.organization_id);
+    }
 }
 
 impl Refresh {
-    pub(super) fn new(channel: AuthorizedChannel, sink: Arc<Sink>) -> Self {
-        Self { client: ConfigWatchServiceClient::new(channel), sink, under_way: Arc::default(), failed: Arc::default() }
+    pub(super) fn new(channel: AuthorizedChannel, sink: Arc<Sink>, lifecycle: Lifecycle) -> Self {
+        let client = ConfigWatchServiceClient::new(channel);
+        Self { client, sink, under_way: Arc::default(), failed: Arc::default(), lifecycle }
     }
 
     /// The organisation's entry as config-service has it now; it is in the cache when this returns.
@@ -53,15 +69,22 @@ impl Refresh {
             match under_way.get(organization_id) {
                 Some(answer) => answer.clone(),
                 None => {
-                    let answer = self.ask(organization_id.to_owned()).boxed().shared();
+                    let answer = self.begin(organization_id.to_owned());
                     under_way.insert(organization_id.to_owned(), answer.clone());
                     answer
                 }
             }
         };
-        let result = answer.await;
-        lock(&self.under_way).remove(organization_id);
-        result
+        answer.await
+    }
+
+    fn begin(&self, organization_id: String) -> Shared<BoxFuture<'static, Answer>> {
+        let (question, under_way) = (self.ask(organization_id.clone()), Arc::clone(&self.under_way));
+        let asking = self.lifecycle.spawn_detached("question for a mapping", async move {
+            let _asked = Asked { organization_id, under_way };
+            question.await
+        });
+        asking.map(|answer| answer.unwrap_or(Err(Unreachable))).boxed().shared()
     }
 
     fn ask(&self, organization_id: String) -> impl Future<Output = Answer> + Send + 'static {
@@ -86,3 +109,6 @@ impl Refresh {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
