@@ -1,18 +1,21 @@
 //! Denied calls: observed on the path of the call, written behind it.
 //!
-//! The queue is bounded, since anybody can be denied as often as he likes; what does not fit is counted and its number
-//! written. An orderly end writes everything that is queued.
+//! The queue is bounded and written at a pace, since anybody can be denied as often as he likes and no event is ever
+//! deleted; what does not fit is counted and its number written. An orderly end writes everything that is queued.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use switchboard_runtime::{
     Lifecycle, SharedClock,
     auth::{Denial, DenialObserver},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{Draft, FieldChange, Trail};
 use crate::{
@@ -23,7 +26,9 @@ use crate::{
 /// Denials that may wait.
 const QUEUE: usize = 4_096;
 /// Denials that are written in one transaction.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
+/// Between one transaction and the next.
+const PACE: Duration = Duration::from_secs(1);
 
 /// Hears of denied calls and has them written. Clones write to the same trail.
 #[derive(Clone)]
@@ -101,6 +106,8 @@ impl Writer {
                 () = draining.cancelled() => break,
             }
             self.write(std::mem::take(&mut batch)).await;
+            // Whoever drains does not wait.
+            let _ = timeout(PACE, draining.cancelled()).await;
         }
         // Calls in flight may still be denied while the server drains; whoever denies goes with the server, and with it
         // the last sender.

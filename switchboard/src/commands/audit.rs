@@ -1,6 +1,6 @@
 //! `switchboard audit`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -10,11 +10,15 @@ use switchboard_proto::config::v1::{
     AuditChange, AuditEvent, AuditHead, GetAuditHeadRequest, ListAuditEventsRequest, VerifyAuditTrailRequest,
 };
 use switchboard_runtime::wire::{from_timestamp, to_timestamp};
+use tonic::Request;
 
 use crate::{
-    client::{As, Connector, refused, request},
+    client::{As, Connector, patient, refused, request},
     output,
 };
+
+/// How much longer than other calls a walk over a whole chain may take: all that config-service allows.
+const WALK: Duration = Duration::from_secs(90);
 
 /// What to do with the audit trail.
 #[derive(Subcommand, Debug)]
@@ -97,8 +101,7 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
         }
         Action::Verify { known_head } => {
             let known_head = known_head.map(|path| read(&path)).transpose()?;
-            let call = request(VerifyAuditTrailRequest { known_head });
-            let response = admin.verify_audit_trail(call).await.map_err(refused)?.into_inner();
+            let response = admin.verify_audit_trail(verification(known_head)).await.map_err(refused)?.into_inner();
             if connector.is_json() {
                 output::json("switchboard.config.v1.VerifyAuditTrailResponse", &response)?;
             }
@@ -127,6 +130,11 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
             Ok(output::line(serde_json::to_string(&kept)?)?)
         }
     }
+}
+
+/// A request for a walk, as patient as config-service is with itself.
+fn verification(known_head: Option<AuditHead>) -> Request<VerifyAuditTrailRequest> {
+    patient(VerifyAuditTrailRequest { known_head }, Some(WALK))
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<AuditHead> {
@@ -170,5 +178,16 @@ fn change(change: &AuditChange) -> String {
         format!("{} changed", change.field)
     } else {
         format!("{}: {} → {}", change.field, shown(&change.before), shown(&change.after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_over_the_whole_chain_may_take_longer_than_other_calls() {
+        let deadline = verification(None).metadata().get("grpc-timeout").cloned();
+        assert_eq!(deadline.unwrap(), "120000m");
     }
 }

@@ -1,5 +1,7 @@
 //! The audit trail as auditors see it.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use switchboard_proto::config::v1::{
     AuditEvent, AuditHead, CreateOrganizationRequest, CreateProviderConfigRequest, DeleteProviderConfigRequest,
@@ -14,7 +16,7 @@ use super::{
     steps,
     subscriber::{Subscriber, hello},
 };
-use crate::support::{SOON, Service, cloudmsg, config, folder, pairs, refusal, sendtalk};
+use crate::support::{SOON, Service, cloudmsg, config, eventually, folder, pairs, refusal, sendtalk};
 
 async fn events(service: &Service, request: ListAuditEventsRequest) -> Vec<AuditEvent> {
     service.admin("auditor").list_audit_events(request).await.unwrap().into_inner().audit_events
@@ -117,6 +119,23 @@ async fn denied_calls_are_told_and_none_is_lost_when_the_service_ends() {
     let request = ListAuditEventsRequest { action: "GetAuditHead".to_owned(), ..Default::default() };
     let told = events(&service, request).await;
     assert_eq!((told[0].outcome.as_str(), told[0].actor.as_str()), ("TOKEN_INVALID", ""));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_calls_are_written_at_a_pace_that_fills_no_table() {
+    let service = Service::start().await;
+    let (began, mut sender) = (tokio::time::Instant::now(), service.admin("sender"));
+    for _ in 0..129 {
+        let request = GetOrganizationRequest { organization_id: "default".to_owned() };
+        sender.get_organization(request).await.unwrap_err();
+    }
+    eventually("all of them are told", async || {
+        let request = ListAuditEventsRequest { actor: "sender".to_owned(), page_size: 1_000, ..Default::default() };
+        (events(&service, request).await.len() == 129).then_some(())
+    })
+    .await;
+    assert!(began.elapsed() >= Duration::from_secs(2), "64 a second");
     service.stop().await;
 }
 
