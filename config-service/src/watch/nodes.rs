@@ -27,7 +27,24 @@ struct Inner {
 
 struct Present {
     node: Node,
+    /// The last revision that it has acknowledged, whatever it refused before.
+    acked: i64,
+    /// The last revision that it has acknowledged or refused.
+    answered: i64,
+    /// The first revision that it refused since it was last given everything.
+    refused: Option<i64>,
     stream: CancellationToken,
+}
+
+impl Present {
+    /// It has applied nothing from what it refused on: an ack speaks for all revisions before it.
+    fn settle(&mut self) {
+        let before_refusal = self.refused.map_or(i64::MAX, |refused| refused.saturating_sub(1).max(0));
+        self.node.applied = self.acked.min(before_refusal);
+        if self.refused.is_none() {
+            self.node.nack_reason.clear();
+        }
+    }
 }
 
 /// A node.
@@ -37,7 +54,7 @@ pub struct Node {
     pub node_id: String,
     /// What it is.
     pub kind: NodeKind,
-    /// The last revision that it says it has applied.
+    /// The last revision that it says it has applied, and with it all before.
     pub applied: i64,
     /// Why it refused a revision; empty: it did not, or has got over it.
     pub nack_reason: String,
@@ -62,7 +79,8 @@ impl Nodes {
             nack_reason: String::new(),
             last_seen: self.inner.clock.now(),
         };
-        let before = self.lock().insert(node_id.to_owned(), Present { node, stream: stream.clone() });
+        let present = Present { node, acked: applied, answered: applied, refused: None, stream: stream.clone() };
+        let before = self.lock().insert(node_id.to_owned(), present);
         if let Some(before) = before {
             before.stream.cancel();
         }
@@ -114,46 +132,55 @@ impl NodeHandle {
         &self.stream
     }
 
-    /// The last revision that it has applied.
-    pub fn applied(&self) -> i64 {
-        self.with(|node| node.applied).unwrap_or_default()
+    /// The last revision that it has said anything of, be it that it could not apply it.
+    pub fn answered(&self) -> i64 {
+        self.with(|present| present.answered).unwrap_or_default()
     }
 
-    /// It has applied a revision, and with it all before.
+    /// It has applied a revision, and with it all before, but for what it refused.
     pub fn ack(&self, revision: i64) {
         let now = self.nodes.inner.clock.now();
-        self.with(|node| {
-            node.last_seen = now;
-            if revision >= node.applied {
-                node.applied = revision;
-                node.nack_reason.clear();
+        self.with(|present| {
+            present.node.last_seen = now;
+            present.answered = present.answered.max(revision);
+            if revision >= present.acked {
+                present.acked = revision;
+                // After all.
+                present.refused.take_if(|refused| *refused == revision);
+                present.settle();
             }
         });
         self.nodes.touch();
     }
 
-    /// It could not apply a revision.
-    pub fn nack(&self, reason: &str) {
+    /// It could not apply a revision. That stands until it is given everything anew, or applies it after all.
+    pub fn nack(&self, revision: i64, reason: &str) {
         let now = self.nodes.inner.clock.now();
-        self.with(|node| {
-            node.last_seen = now;
-            reason.clone_into(&mut node.nack_reason);
+        self.with(|present| {
+            present.node.last_seen = now;
+            present.answered = present.answered.max(revision);
+            present.refused = Some(present.refused.map_or(revision, |refused| refused.min(revision)));
+            present.settle();
+            reason.clone_into(&mut present.node.nack_reason);
         });
         self.nodes.touch();
     }
 
-    /// Forgets what it had applied: it is being given everything anew.
+    /// Forgets what it had applied and refused: it is being given everything anew.
     pub fn start_over(&self) {
-        self.with(|node| node.applied = 0);
+        self.with(|present| {
+            (present.acked, present.answered, present.refused) = (0, 0, None);
+            present.settle();
+        });
         self.nodes.touch();
     }
 
     /// Only while this stream is the node's.
-    fn with<T>(&self, change: impl FnOnce(&mut Node) -> T) -> Option<T> {
+    fn with<T>(&self, change: impl FnOnce(&mut Present) -> T) -> Option<T> {
         if self.stream.is_cancelled() {
             return None;
         }
-        self.nodes.lock().get_mut(&self.node_id).map(|present| change(&mut present.node))
+        self.nodes.lock().get_mut(&self.node_id).map(change)
     }
 }
 
@@ -192,14 +219,35 @@ mod tests {
     }
 
     #[test]
-    fn acks_never_go_back_and_clear_a_refusal() {
+    fn acks_never_go_back() {
         let nodes = nodes();
         let node = nodes.enter("d1", NodeKind::Dispatcher, 5);
-        node.nack("does not fit");
-        assert_eq!(nodes.all()[0].nack_reason, "does not fit");
         node.ack(4);
-        assert_eq!((nodes.all()[0].applied, nodes.all()[0].nack_reason.as_str()), (5, "does not fit"));
+        assert_eq!(nodes.all()[0].applied, 5);
         node.ack(6);
-        assert_eq!((nodes.all()[0].applied, nodes.all()[0].nack_reason.as_str()), (6, ""));
+        assert_eq!(nodes.all()[0].applied, 6);
+    }
+
+    #[test]
+    fn a_refusal_stands_whatever_comes_after_it_until_everything_is_given_anew() {
+        let nodes = nodes();
+        let node = nodes.enter("d1", NodeKind::Dispatcher, 5);
+        let shown = || {
+            let node = nodes.all().remove(0);
+            (node.applied, node.nack_reason)
+        };
+        node.nack(7, "does not fit");
+        assert_eq!((shown(), node.answered()), ((5, "does not fit".to_owned()), 7));
+        node.ack(8);
+        node.nack(9, "neither");
+        node.ack(10);
+        assert_eq!((shown(), node.answered()), ((6, "neither".to_owned()), 10));
+        assert!(nodes.has_applied("d1", 6) && !nodes.has_applied("d1", 7) && !nodes.has_applied("d1", 10));
+        node.start_over();
+        node.ack(10);
+        assert_eq!(shown(), (10, String::new()));
+        node.nack(11, "not yet");
+        node.ack(11);
+        assert_eq!(shown(), (11, String::new()), "after all");
     }
 }

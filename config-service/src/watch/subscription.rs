@@ -152,11 +152,14 @@ impl Subscription {
                 Heard::Ack(revision) if revision > self.sent.load(Ordering::Acquire) => {
                     return Ended::Misbehaved("ack.revision is one that this stream has not been sent");
                 }
+                Heard::Nack(revision, _) if revision > self.sent.load(Ordering::Acquire) => {
+                    return Ended::Misbehaved("nack.revision is one that this stream has not been sent");
+                }
                 Heard::Ack(revision) => self.node.ack(revision),
                 Heard::Nack(revision, reason) => {
                     tracing::error!(node_id = self.node.node_id(), revision, reason, "a node refuses a revision");
                     metrics::counter!("switchboard_config_nacks_total", "node_kind" => self.kind.as_str()).increment(1);
-                    self.node.nack(&reason);
+                    self.node.nack(revision, &reason);
                 }
                 Heard::Nothing => {}
                 Heard::Nonsense(what) => return Ended::Misbehaved(what),
@@ -279,9 +282,9 @@ impl Subscription {
     async fn tick(&self, progress: &mut Progress) -> Result<(), Ended> {
         let patience = self.hub.inner().times.patience;
         if let Some((revision, since)) = progress.unacknowledged {
-            if self.node.applied() >= progress.sent {
+            if self.node.answered() >= progress.sent {
                 progress.unacknowledged = None;
-            } else if self.node.applied() >= revision {
+            } else if self.node.answered() >= revision {
                 progress.unacknowledged = Some((progress.sent, Instant::now()));
             } else if since.elapsed() > patience {
                 return Err(Ended::Silent("acknowledged anything", patience));

@@ -286,6 +286,35 @@ async fn propagation_shows_acks_and_nacks_and_forgets_who_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_change_is_not_shown_as_applied_by_the_next_one_and_is_no_silence() {
+    let config = Config { subscriber_patience: Duration::from_millis(300), ..config() };
+    let service = Service::start_with(config, folder()).await;
+    let mut dispatcher = Subscriber::dispatcher(&service, "d1").await;
+    let snapshot = dispatcher.snapshot().await;
+    dispatcher.ack(snapshot.revision).await;
+    let refused = rename(&service, "default", "기본", 1).await;
+    assert_eq!(dispatcher.change().await.revision, refused);
+    dispatcher.nack(refused, "does not fit").await;
+    // Longer than anybody may be silent.
+    for _ in 0..6 {
+        dispatcher.heartbeat().await;
+    }
+    let next = rename(&service, "default", "기본 2", 2).await;
+    assert_eq!(dispatcher.change().await.revision, next);
+    dispatcher.ack(next).await;
+    for _ in 0..6 {
+        dispatcher.heartbeat().await;
+    }
+    let node = nodes(&service, refused).await.remove(0);
+    assert_eq!((node.applied, node.applied_revision, node.nack_reason.as_str()), (false, refused - 1, "does not fit"));
+    let mut dispatcher = Subscriber::dispatcher(&service, "d1").await;
+    let snapshot = dispatcher.snapshot().await;
+    dispatcher.ack(snapshot.revision).await;
+    nodes_become(&service, |nodes| nodes.iter().all(|node| node.applied && node.nack_reason.is_empty())).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ack_of_what_was_never_sent_or_a_second_hello_ends_the_stream() {
     let service = Service::start().await;
     let mut dispatcher = Subscriber::dispatcher(&service, "d1").await;
