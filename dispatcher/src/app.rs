@@ -16,7 +16,7 @@ use switchboard_runtime::{
     Lifecycle,
     auth::{AuthLayer, Gatekeeper},
     bind::bind,
-    config::TokenSource,
+    config::{ConfigError, TokenSource},
     dependency::Dependency,
     grpc::{GrpcServer, client},
     http::{self, Check, Readiness},
@@ -103,7 +103,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     let lanes = Lanes::new(limits, rate(&config, process.redis_url.as_deref())?);
     Gauges { history: history.clone(), store: Arc::clone(&store), lanes: lanes.clone() }.start(lifecycle);
     let channel = client::channel_over(&config.config_service_url, token, &tls.client)
-        .context("dispatcher.config_service_url")?;
+        .context(ConfigError::new("dispatcher.config_service_url"))?;
     let subscriber = Subscriber {
         node_id: config
             .node_id
@@ -177,6 +177,10 @@ fn existing_counters(registry: &Registry) {
     }
 }
 
+fn no_redis() -> ConfigError {
+    ConfigError::new("redis_url is not an address: use redis://HOST:PORT, for example")
+}
+
 /// The rate of the vendor accounts: shared where there is a Redis to share it.
 fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate>> {
     Ok(match (NonZeroU32::new(config.account_rate), redis_url) {
@@ -184,7 +188,7 @@ fn rate(config: &Config, redis_url: Option<&str>) -> anyhow::Result<Arc<dyn Rate
         (Some(rate), None) => Arc::new(LocalRate::new(rate)),
         (Some(rate), Some(url)) => {
             let shared = SharedRate::new(url, rate);
-            Arc::new(shared.context("redis_url is not an address: use redis://HOST:PORT, for example")?)
+            Arc::new(shared.map_err(|_| no_redis())?)
         }
     })
 }
@@ -209,8 +213,7 @@ fn kept(config: &Config, process: &Process) -> anyhow::Result<Option<Kept>> {
         Some(url) => {
             let shelf = RedisShelf::new(url, &key, config.max_stale);
             // What the driver says of a URL may hold its password.
-            let shelf = shelf
-                .map_err(|_| anyhow::anyhow!("redis_url is not an address: use redis://HOST:PORT, for example"))?;
+            let shelf = shelf.map_err(|_| no_redis())?;
             Kept::in_redis(shelf, key, config.max_stale, clock)
         }
         None => Kept::in_file(&process.data_dir.join(KEPT), key, config.max_stale, clock),

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use switchboard_runtime::{Lifecycle, SharedClock};
+use switchboard_runtime::{Lifecycle, SharedClock, config::ConfigError};
 
 use crate::store::{Forgotten, Store, StoreError, Terms};
 
@@ -52,11 +52,11 @@ impl RetentionConfig {
     /// # Errors
     ///
     /// One sentence that names the setting and what is allowed.
-    pub fn check(&self, result_horizon: Duration) -> anyhow::Result<()> {
+    pub fn check(&self, result_horizon: Duration) -> Result<(), ConfigError> {
         if self.request_id_horizon < DAY {
-            anyhow::bail!(
-                "dispatcher.retention.request_id_horizon is shorter than callers may rely on: set 24h or more"
-            );
+            return Err(ConfigError::new(
+                "dispatcher.retention.request_id_horizon is shorter than callers may rely on: set 24h or more",
+            ));
         }
         let [text, message] = [("retention.body_after", self.body_after), ("retention.drop_after", self.drop_after)];
         // What waits for its result may have to be sent once more, or by another way, and needs its text until then.
@@ -85,10 +85,11 @@ impl RetentionConfig {
 }
 
 /// One setting of the dispatcher must not be shorter than another.
-fn not_shorter((name, value): (&str, Duration), (other, least): (&str, Duration)) -> anyhow::Result<()> {
+fn not_shorter((name, value): (&str, Duration), (other, least): (&str, Duration)) -> Result<(), ConfigError> {
     if value < least {
         let hours = least.as_secs().div_ceil(3600);
-        anyhow::bail!("dispatcher.{name} is shorter than dispatcher.{other}: set it to {hours}h or more");
+        let remedy = format!("dispatcher.{name} is shorter than dispatcher.{other}: set it to {hours}h or more");
+        return Err(ConfigError::new(remedy));
     }
     Ok(())
 }

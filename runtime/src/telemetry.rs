@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{ConfigError, LogConfig, LogFormat};
 
 pub use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -27,10 +27,10 @@ const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 25
 /// When the filter cannot be read; the error says where and shows one that can.
 pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(&config.filter).with_context(|| {
-        format!(
+        ConfigError::new(format!(
             "the setting log.filter cannot be understood: {:?}; write it like \"info\" or \"info,switchboard_dispatcher=debug\"",
             config.filter
-        )
+        ))
     })?;
     let filter = silent(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);

@@ -37,8 +37,10 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(io::stderr(), "error: {}", sentence(error));
-    let wrong =
-        error.is::<Usage>() || error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnknownVendor>());
+    // As the error itself, as what it was put into words with, or as a cause.
+    let wrong = error.is::<Usage>()
+        || error.is::<ConfigError>()
+        || error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnknownVendor>());
     ExitCode::from(if wrong { USAGE } else { FAILED })
 }
 

@@ -8,6 +8,7 @@ use switchboard_providers::Registry;
 use switchboard_runtime::{
     accept::Door,
     bind::bind,
+    config::ConfigError,
     grpc::client,
     http::{self, Readiness},
     process::{Process, Started},
@@ -40,9 +41,9 @@ pub async fn start(config: Config, registry: Registry, process: &Process) -> any
     let lifecycle = &process.lifecycle;
     let tls = Tls::start(&process.tls, &process.clock, lifecycle)?;
     let config_service = client::channel_over(&config.config_service_url, token.clone(), &tls.client)
-        .context("the setting webhook_gateway.config_service_url")?;
+        .context(ConfigError::new("the setting webhook_gateway.config_service_url"))?;
     let dispatcher = client::channel_over(&config.dispatcher_url, token, &tls.client)
-        .context("the setting webhook_gateway.dispatcher_url")?;
+        .context(ConfigError::new("the setting webhook_gateway.dispatcher_url"))?;
     let listener = bind("the webhook gateway", "webhook_gateway.listen", config.listen.address()).await?;
     let metrics_listener =
         bind("the webhook gateway's metrics", "webhook_gateway.metrics_listen", config.metrics_listen.address())

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{migrate::MigrateError, postgres::PgConnectOptions};
-use switchboard_runtime::private_file::PrivateFileError;
+use switchboard_runtime::{config::ConfigError, private_file::PrivateFileError};
 
 use super::{Store, postgres::Postgres, sql::SqlStore, sqlite::Sqlite};
 
@@ -39,10 +39,8 @@ pub mod secret {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Not a database URL. It is not shown: who can say where a password is in it?
-    #[error(
-        "config_service.database_url is not understood: use sqlite://<path> or postgres://<user>@<host>:<port>/<database>"
-    )]
-    Url,
+    #[error("{0}")]
+    Url(#[from] ConfigError),
     /// The file or its folder cannot be made.
     #[error(
         "config_service.database_url: the configuration store has no file: {0}; name a place where this user may write"
@@ -122,7 +120,9 @@ impl Target {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Self::Postgres(secret::Url(url.to_owned())));
         }
-        Err(OpenError::Url)
+        Err(OpenError::Url(ConfigError::new(
+            "config_service.database_url is not understood: use sqlite://<path> or postgres://<user>@<host>:<port>/<database>",
+        )))
     }
 
     /// Where it is, for people; without a password.

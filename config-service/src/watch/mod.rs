@@ -30,7 +30,7 @@ pub use reports::Reports;
 pub use resume::{Plan, Resume};
 pub use retention::Retention;
 pub use subscription::{Delivery, Ended, Heard, Subscription};
-pub use wake::{NoRedisUrl, Polling, RedisWake, Wake};
+pub use wake::{Polling, RedisWake, Wake};
 
 /// What a subscriber is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

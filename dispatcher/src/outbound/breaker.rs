@@ -318,7 +318,6 @@ mod tests {
 
     #[test]
     fn no_setting_that_is_allowed_keeps_an_account_from_being_opened() {
-        let (second, day) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
         let of = |failure_rate, within, recovery, trial_calls| crate::config::BreakerConfig {
             failure_rate,
             window: within,
@@ -327,7 +326,12 @@ mod tests {
             trial_calls,
             recovery,
         };
-        for breaker in [of(f64::MIN_POSITIVE, second, Duration::ZERO, 1), of(1.0, day, Duration::MAX, usize::MAX)] {
+        let extremes = [
+            of(f64::MIN_POSITIVE, Duration::ZERO, Duration::ZERO, 1),
+            of(0.5, Duration::from_millis(500), Duration::from_millis(500), 1),
+            of(1.0, Duration::MAX, Duration::MAX, usize::MAX),
+        ];
+        for breaker in extremes {
             let config = crate::config::Config { breaker, ..crate::config::Config::default() };
             config.check().unwrap();
             let config = config.breaker;

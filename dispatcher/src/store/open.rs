@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::MigrateError;
-use switchboard_runtime::dependency::Unreached;
+use switchboard_runtime::{config::ConfigError, dependency::Unreached};
 
 use super::{
     Store, StoreError,
@@ -41,16 +41,17 @@ impl Target {
     pub fn parse(database_url: Option<&str>, data_dir: &Path, pools: PoolSizes) -> anyhow::Result<Self> {
         let Some(url) = database_url else { return Ok(Self::Sqlite(data_dir.join("dispatcher.db"))) };
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            PostgresStore::check_url(url).context(
+            PostgresStore::check_url(url).context(ConfigError::new(
                 "dispatcher.database_url is no address of a PostgreSQL database: use postgres://USER@HOST:PORT/DATABASE",
-            )?;
+            ))?;
             return Ok(Self::Postgres { url: url.into(), pools });
         }
         match url.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
-            _ => anyhow::bail!(
-                "dispatcher.database_url is not an address this version can open: use sqlite://PATH or postgres://HOST/DATABASE"
-            ),
+            _ => Err(ConfigError::new(
+                "dispatcher.database_url is not an address this version can open: use sqlite://PATH or postgres://HOST/DATABASE",
+            )
+            .into()),
         }
     }
 

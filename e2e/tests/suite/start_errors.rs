@@ -92,11 +92,26 @@ fn a_database_url_that_is_none_or_leads_nowhere_is_named() {
         ("CONFIG_SERVICE", "SWITCHBOARD_CONFIG_SERVICE__DATABASE_URL"),
     ] {
         let key = format!("{}.database_url", service.to_lowercase());
-        for (url, named) in [("mysql://127.0.0.1/x", key.as_str()), (&nowhere, "a-file/history.db")] {
-            let ended = program::run(alone(folder.path()).arg("up").env(variable, url));
-            assert!(matches!(ended.code, Some(USAGE | FAILED)), "{url}: {}", ended.stderr);
-            expect(&ended, ended.code.unwrap(), &[named]);
+        let wrong = [("mysql://127.0.0.1/x", USAGE, key.as_str()), (&nowhere, FAILED, "a-file/history.db")];
+        for (url, code, named) in wrong {
+            expect(&program::run(alone(folder.path()).arg("up").env(variable, url)), code, &[named]);
         }
+    }
+}
+
+#[test]
+fn a_value_that_nobody_can_mean_is_set_wrongly_wherever_it_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variable, value, key) in [
+        ("SWITCHBOARD_LOG__FILTER", "x=y=z", "log.filter"),
+        ("SWITCHBOARD_REDIS_URL", "http://127.0.0.1", "redis_url"),
+        ("SWITCHBOARD_AUTH__RELOAD_INTERVAL", "0s", "auth.reload_interval"),
+        ("SWITCHBOARD_TELEMETRY__OTLP_ENDPOINT", "nowhere at all", "telemetry.otlp_endpoint"),
+        ("SWITCHBOARD_CONFIG_SERVICE__WEBHOOK_SECRET_OVERLAP", "10000y", "config_service.webhook_secret_overlap"),
+        ("SWITCHBOARD_DISPATCHER__BREAKER__FAILURE_RATE", "50", "dispatcher.breaker.failure_rate"),
+        ("SWITCHBOARD_DISPATCHER__RETENTION__DROP_AFTER", "1h", "dispatcher.retention.drop_after"),
+    ] {
+        expect(&program::run(alone(folder.path()).arg("up").env(variable, value)), USAGE, &[key]);
     }
 }
 

@@ -12,7 +12,7 @@ use super::tokens::{UNKNOWN, sha256};
 use super::{Authenticator, Principal, TokenRejected, Tokens};
 use crate::changes::Files;
 use crate::clock::SharedClock;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, ConfigError};
 use crate::http::Readiness;
 use crate::lifecycle::Lifecycle;
 
@@ -38,10 +38,10 @@ impl Gatekeeper {
             config.tokens_file.is_some() || config.jwt.is_some(),
             "nobody could call: set auth.tokens_file to the file with the callers' tokens, or auth.jwt"
         );
-        anyhow::ensure!(
-            !config.reload_interval.is_zero(),
-            "the setting auth.reload_interval is 0s; allowed: more than 0s, such as 5s"
-        );
+        if config.reload_interval.is_zero() {
+            let wrong = "the setting auth.reload_interval is 0s; allowed: more than 0s, such as 5s";
+            return Err(ConfigError::new(wrong).into());
+        }
         let mut tokens = None;
         if let Some(path) = &config.tokens_file {
             let files = Files::new(vec![path.clone()]);

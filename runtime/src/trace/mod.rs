@@ -26,7 +26,7 @@ use tonic::metadata::MetadataMap;
 pub use identity::Caller;
 
 use crate::clock::SharedClock;
-use crate::config::TelemetryConfig;
+use crate::config::{ConfigError, TelemetryConfig};
 use crate::grpc::client;
 use crate::lifecycle::Lifecycle;
 use crate::tls::ClientTls;
@@ -57,17 +57,18 @@ pub fn start(
 ) -> anyhow::Result<()> {
     let Some(endpoint) = &config.otlp_endpoint else { return Ok(()) };
     let ratio = config.sample_ratio;
-    anyhow::ensure!(
-        (0.0..=1.0).contains(&ratio),
-        "the setting telemetry.sample_ratio is {ratio}; allowed: a share from 0 to 1, such as 0.1"
-    );
-    let channel = client::bare_channel(endpoint, tls).context("the setting telemetry.otlp_endpoint")?;
+    if !(0.0..=1.0).contains(&ratio) {
+        let wrong = format!("the setting telemetry.sample_ratio is {ratio}; allowed: a share from 0 to 1, such as 0.1");
+        return Err(ConfigError::new(wrong).into());
+    }
+    let endpoint_is_wrong = || ConfigError::new("the setting telemetry.otlp_endpoint");
+    let channel = client::bare_channel(endpoint, tls).with_context(endpoint_is_wrong)?;
     let mut exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_tonic()
         .with_channel(channel)
         .with_timeout(std::time::Duration::from_secs(5))
         .build()
-        .context("the setting telemetry.otlp_endpoint")?;
+        .with_context(endpoint_is_wrong)?;
     exporter.set_resource(&Resource::builder_empty().with_service_name(service).build());
     let tracer = Tracer {
         outbox: Outbox::start(exporter, lifecycle),

@@ -105,6 +105,12 @@ pub async fn run(action: Action, connector: &Connector) -> anyhow::Result<()> {
             if connector.is_json() {
                 output::json("switchboard.config.v1.VerifyAuditTrailResponse", &response)?;
             }
+            if !response.intact && response.first_broken_sequence == 0 {
+                anyhow::bail!(
+                    "the audit trail was not verified: {}; give it as `audit head` has printed it",
+                    response.detail
+                );
+            }
             if !response.intact {
                 anyhow::bail!(
                     "the audit trail is broken at event {}: {}",

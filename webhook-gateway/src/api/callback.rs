@@ -84,10 +84,20 @@ fn verify<'h>(
     let account = vendor.webhooks().account(headers)?;
     let signers = gateway.secrets.signers(provider, account);
     let holders = Holders::of(&signers, now);
-    let fitting = vendor.webhooks().verify(headers, body, &holders.secrets(), now)?;
-    let organization_ids = holders.organization_ids(&fitting);
+    let fitting = vendor.webhooks().verify(headers, body, &holders.secrets(), now);
+    let organization_ids = fitting.as_ref().map_or_else(|_| Vec::new(), |fitting| holders.organization_ids(fitting));
     if organization_ids.is_empty() {
-        return Err(Rejection::Unverified("no secret of this account fits the signature"));
+        // Named only where it is an account of ours: anything else a stranger may have written.
+        if !signers.is_empty() {
+            tracing::warn!(
+                provider,
+                account,
+                "a callback in the name of this account is not signed with a secret of it"
+            );
+        }
+        return Err(fitting
+            .err()
+            .map_or(Rejection::Unverified("no secret of this account fits the signature"), Into::into));
     }
     Ok(Verified { provider, account, organization_ids })
 }

@@ -69,8 +69,11 @@ impl Admin {
         let known = known.map_err(|violation| status(Error::Invalid(vec![violation])))?;
         let verdict = self.trail.verify(known.as_ref()).await.map_err(|error| status(error.into()))?;
         let (first_broken_sequence, detail) = verdict.broken.clone().unwrap_or_default();
-        if verdict.broken.is_some() {
-            tracing::error!(first_broken_sequence, detail, "the audit trail is broken");
+        match &verdict.broken {
+            None => {}
+            // It was not walked: the head says nothing of it.
+            Some((0, _)) => tracing::warn!(detail, "the audit trail was not verified"),
+            Some(_) => tracing::error!(first_broken_sequence, detail, "the audit trail is broken"),
         }
         Ok(Response::new(proto::VerifyAuditTrailResponse {
             intact: verdict.broken.is_none(),

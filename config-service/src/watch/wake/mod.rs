@@ -5,7 +5,7 @@ mod redis;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use self::redis::{NoRedisUrl, RedisWake};
+pub use self::redis::RedisWake;
 
 /// Wakes the other replicas, and is woken by them.
 #[async_trait]

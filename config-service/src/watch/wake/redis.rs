@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use switchboard_runtime::Lifecycle;
+use switchboard_runtime::{Lifecycle, config::ConfigError};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -31,11 +31,6 @@ pub struct RedisWake {
     heard: watch::Sender<u64>,
 }
 
-/// `redis_url` is no address of a Redis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("redis_url is not understood: use redis://<host>:<port>")]
-pub struct NoRedisUrl;
-
 /// The way to Redis.
 #[derive(Clone)]
 struct Line {
@@ -52,10 +47,11 @@ impl RedisWake {
     ///
     /// # Errors
     ///
-    /// [`NoRedisUrl`].
-    pub fn start(redis_url: &str, scope: &str, lifecycle: &Lifecycle) -> Result<Self, NoRedisUrl> {
+    /// When `redis_url` is no address of a Redis.
+    pub fn start(redis_url: &str, scope: &str, lifecycle: &Lifecycle) -> Result<Self, ConfigError> {
         // What the driver says of a URL may hold its password.
-        let client = redis::Client::open(redis_url).map_err(|_| NoRedisUrl)?;
+        let client = redis::Client::open(redis_url)
+            .map_err(|_| ConfigError::new("redis_url is not understood: use redis://<host>:<port>"))?;
         let line = Line { client, prefix: format!("switchboard:config:{scope}:") };
         let wake = Self {
             committed: watch::Sender::new(0),
