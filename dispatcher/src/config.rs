@@ -114,7 +114,6 @@ impl Config {
         let BreakerConfig { failure_rate, trial_calls, .. } = self.breaker;
         let rules = [
             (self.account_concurrency > 0, "account_concurrency", "1 or more"),
-            ((1..=MOST_TEXTS).contains(&self.texts_per_call), "texts_per_call", "1 to 100"),
             (!self.send_timeout.is_zero(), "send_timeout", "more than 0s"),
             (!self.reconcile_after.is_zero(), "reconcile_after", "more than 0s"),
             (!self.result_horizon.is_zero(), "result_horizon", "more than 0s"),
@@ -245,8 +244,6 @@ impl Default for BreakerConfig {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// What CloudMsg takes in one call (its interface document, Send).
-const MOST_TEXTS: usize = 100;
 
 impl From<&BreakerConfig> for BreakerSettings {
     fn from(config: &BreakerConfig) -> Self {
@@ -271,8 +268,6 @@ mod tests {
         let breaker = |failure_rate| BreakerConfig { failure_rate, ..BreakerConfig::default() };
         let wrong = [
             (Config { account_concurrency: 0, ..Config::default() }, "account_concurrency"),
-            (Config { texts_per_call: 0, ..Config::default() }, "texts_per_call"),
-            (Config { texts_per_call: 101, ..Config::default() }, "1 to 100"),
             (Config { send_timeout: Duration::ZERO, ..Config::default() }, "send_timeout"),
             (Config { breaker: breaker(50.0), ..Config::default() }, "breaker.failure_rate"),
             (Config { breaker: breaker(f64::NAN), ..Config::default() }, "breaker.failure_rate"),

@@ -26,8 +26,8 @@ use crate::{
 /// Denials that may wait.
 const QUEUE: usize = 4_096;
 /// Denials that are written in one transaction.
-const BATCH: usize = 64;
-/// Between one transaction and the next.
+const BATCH: u32 = 64;
+/// Between one full transaction and the next; after one that was not full the wait is in proportion.
 const PACE: Duration = Duration::from_secs(1);
 
 /// Hears of denied calls and has them written. Clones write to the same trail.
@@ -99,19 +99,20 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, draining: tokio_util::sync::CancellationToken) {
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::with_capacity(BATCH as usize);
         loop {
             tokio::select! {
-                received = self.waiting.recv_many(&mut batch, BATCH) => if received == 0 { return },
+                received = self.waiting.recv_many(&mut batch, BATCH as usize) => if received == 0 { return },
                 () = draining.cancelled() => break,
             }
+            let share = PACE / BATCH * u32::try_from(batch.len()).unwrap_or(BATCH);
             self.write(std::mem::take(&mut batch)).await;
             // Whoever drains does not wait.
-            let _ = timeout(PACE, draining.cancelled()).await;
+            let _ = timeout(share, draining.cancelled()).await;
         }
         // Calls in flight may still be denied while the server drains; whoever denies goes with the server, and with it
         // the last sender.
-        while self.waiting.recv_many(&mut batch, BATCH).await > 0 {
+        while self.waiting.recv_many(&mut batch, BATCH as usize).await > 0 {
             self.write(std::mem::take(&mut batch)).await;
         }
     }

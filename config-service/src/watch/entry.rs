@@ -71,6 +71,15 @@ impl Account {
     }
 }
 
+/// How old what is opened may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// It is what the store holds now.
+    Now,
+    /// It is what the store held when a snapshot was begun; a key may have been retired since.
+    AsOfBefore,
+}
+
 /// Opens what is sealed.
 #[derive(Clone)]
 pub struct Opener {
@@ -84,19 +93,19 @@ impl Opener {
         Self { keys, registry }
     }
 
-    /// Opens an entry. An account that was altered is left out, loudly: its organisation cannot send through it, and
+    /// Opens an entry. An account that was altered or put back is left out, loudly: its organisation cannot send through it, and
     /// everybody else's changes go on.
     ///
     /// # Errors
     ///
     /// [`StoreError::KeyMissing`]: what cannot be opened here and now is not for that reason gone, and nobody may be told so.
-    pub fn open(&self, sealed: SealedEntry) -> Result<Entry, StoreError> {
+    pub fn open(&self, sealed: SealedEntry, read: Read) -> Result<Entry, StoreError> {
         let SealedEntry { organization_id, routing, configs, revision } = sealed;
-        let accounts = configs.into_iter().filter_map(|stored| self.account(stored).transpose());
+        let accounts = configs.into_iter().filter_map(|stored| self.account(stored, read).transpose());
         Ok(Entry { organization_id, routing, accounts: accounts.collect::<Result<_, _>>()?, revision })
     }
 
-    fn account(&self, stored: StoredConfig) -> Result<Option<Account>, StoreError> {
+    fn account(&self, stored: StoredConfig, read: Read) -> Result<Option<Account>, StoreError> {
         let Some(vendor) = self.registry.get(&stored.config.provider) else {
             tracing::error!(
                 provider = stored.config.provider,
@@ -110,7 +119,13 @@ impl Opener {
             Ok(secrets) => Ok(Some(Account { provider, name, version, form: vendor.descriptor().form, secrets })),
             Err(source) => {
                 metrics::counter!("switchboard_config_unsealable_total").increment(1);
-                if !matches!(source, SealError::Broken { .. }) {
+                let is_this_replica = match source {
+                    SealError::UnknownKey { .. } | SealError::NoRandomness => true,
+                    // No row has it once the rotation is through, but one that was put back.
+                    SealError::RetiredKey { .. } => read == Read::AsOfBefore,
+                    SealError::Broken { .. } => false,
+                };
+                if is_this_replica {
                     return Err(StoreError::KeyMissing { organization_id, provider, source });
                 }
                 tracing::error!(organization_id, provider, error = %source, "sealed credentials do not open");

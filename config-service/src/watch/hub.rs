@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Ended, Entry, Opener, Resume, Wake, WatchTimes};
+use super::{Ended, Entry, Opener, Read, Resume, Wake, WatchTimes};
 use crate::{
     audit::{Draft, FieldChange, OK},
     store::{ChangeRecord, Position, Store, StoreError},
@@ -153,7 +153,7 @@ impl Hub {
     /// When it cannot be read or opened.
     pub async fn resolve(&self, organization_id: &str) -> Result<(Option<Entry>, Position), StoreError> {
         let (sealed, position) = self.inner.store.entry(organization_id).await?;
-        Ok((sealed.map(|sealed| self.inner.opener.open(sealed)).transpose()?, position))
+        Ok((sealed.map(|sealed| self.inner.opener.open(sealed, Read::Now)).transpose()?, position))
     }
 
     /// What a subscriber has applied before it says so: what it resumes from, if that is of this epoch.
@@ -302,7 +302,7 @@ impl Hub {
         for record in &records {
             if !entries.contains_key(&record.organization_id) {
                 let (sealed, _) = self.inner.store.entry(&record.organization_id).await?;
-                let entry = sealed.map(|sealed| self.inner.opener.open(sealed)).transpose()?;
+                let entry = sealed.map(|sealed| self.inner.opener.open(sealed, Read::Now)).transpose()?;
                 entries.insert(record.organization_id.clone(), entry.map(Arc::new));
             }
         }

@@ -21,7 +21,7 @@ mod wake;
 
 use std::{str::FromStr, time::Duration};
 
-pub use entry::{Account, Entry, Opener, Signer};
+pub use entry::{Account, Entry, Opener, Read, Signer};
 pub use hub::{Delta, Hub};
 pub use lag::LagGauges;
 pub use nodes::{Node, NodeHandle, Nodes};

@@ -19,11 +19,11 @@ use tokio::{
 };
 
 use super::{
-    Entry, Hub, NodeHandle, NodeKind,
-    hub::{Delta, Place},
+    Entry, Hub, NodeHandle, NodeKind, Read,
+    hub::{Delta, Inner, Place},
     resume::{Plan, Resume},
 };
-use crate::store::{Position, SnapshotScope, StoreError};
+use crate::store::{Position, SealedEntry, SnapshotScope, StoreError};
 
 /// Entries in one part of a snapshot.
 const PART: u32 = 256;
@@ -234,13 +234,33 @@ impl Subscription {
             if sealed.is_empty() {
                 break;
             }
-            let entries = sealed.into_iter().map(|sealed| inner.opener.open(sealed)).collect::<Result<_, _>>()?;
+            let mut entries = Vec::with_capacity(sealed.len());
+            for sealed in sealed {
+                entries.push(self.of_snapshot(sealed).await?);
+            }
             self.send(Delivery::Entries(entries)).await?;
             tokio::task::yield_now().await;
         }
         self.sent.store(revision, Ordering::Release);
         self.send(Delivery::SnapshotEnd { revision }).await?;
         Ok(Progress { epoch, sent: revision, unacknowledged: Some((revision, Instant::now())) })
+    }
+
+    /// An entry of a snapshot. One whose key was retired meanwhile can be opened as it is now, and the snapshot is too old; one
+    /// that cannot be opened now either is opened without what is wrong with it.
+    async fn of_snapshot(&self, sealed: SealedEntry) -> Result<Entry, StoreError> {
+        let Inner { opener, store, .. } = self.hub.inner();
+        match opener.open(sealed.clone(), Read::AsOfBefore) {
+            Err(StoreError::KeyMissing { source, organization_id, provider }) => {
+                let (now, _) = store.entry(&organization_id).await?;
+                let is_mended = now.is_none_or(|now| opener.open(now, Read::AsOfBefore).is_ok());
+                match is_mended {
+                    true => Err(StoreError::KeyMissing { source, organization_id, provider }),
+                    false => opener.open(sealed, Read::Now),
+                }
+            }
+            opened => opened,
+        }
     }
 
     /// Sends what the store has after what was sent, until it has no more.
@@ -256,7 +276,7 @@ impl Subscription {
                 if position.epoch != progress.epoch {
                     return Err(Ended::Restarted);
                 }
-                let entry = sealed.map(|sealed| inner.opener.open(sealed)).transpose()?.map(Arc::new);
+                let entry = sealed.map(|sealed| inner.opener.open(sealed, Read::Now)).transpose()?.map(Arc::new);
                 let delta = Delta { revision: record.revision, organization_id: record.organization_id, entry };
                 self.change(Arc::new(delta), progress).await?;
             }

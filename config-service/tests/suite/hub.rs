@@ -7,7 +7,7 @@ use futures::stream;
 use switchboard_config_service::{
     sealing::{SealError, rotate},
     store::{Store, StoreError},
-    watch::{Delivery, Ended, Hub, NodeKind, Nodes, Opener, Polling, Resume, Subscription, WatchTimes},
+    watch::{Delivery, Ended, Hub, NodeKind, Nodes, Opener, Polling, Read, Resume, Subscription, WatchTimes},
 };
 use switchboard_runtime::{Ids, Lifecycle, SystemClock, http::Readiness};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -264,9 +264,12 @@ async fn what_was_read_before_a_rotation_is_read_again_and_what_was_altered_is_l
     let (read_before, _) = engine.store.entry("acme").await.unwrap();
     watched.rotate(&engine.key_file()).await;
     engine.keys.reload().unwrap();
-    let refused = opener(engine).open(read_before.unwrap()).unwrap_err();
+    let read_before = read_before.unwrap();
+    let refused = opener(engine).open(read_before.clone(), Read::AsOfBefore).unwrap_err();
     let StoreError::KeyMissing { source, .. } = refused else { panic!("{refused}") };
     assert!(matches!(source, SealError::RetiredKey { version: 1, .. }), "{source}");
+    let put_back = opener(engine).open(read_before, Read::Now).unwrap();
+    assert!(put_back.accounts.is_empty(), "a row of before the rotation holds up nobody");
     let accounts = async || watched.hub.resolve("acme").await.unwrap().0.unwrap().accounts.len();
     assert_eq!(accounts().await, 1);
     engine.raw("UPDATE provider_configs SET sealed = zeroblob(60)").await.unwrap();

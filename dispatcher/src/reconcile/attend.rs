@@ -72,7 +72,9 @@ impl Reconciler {
             let detail = "the vendor does not have it, though it was sent twice; it was not delivered";
             return self.fail(&message, FailureCode::ProviderUnavailable, detail).await;
         }
-        if self.is_late(&message) {
+        // However short the horizon: before this time absence can hardly be proved.
+        let provable = 2 * (self.policy.longest_send + blind_for + self.policy.absence_margin);
+        if self.is_late(&message) && now - message.create_time >= delta(provable) {
             let detail = "the vendor does not have it, and it is too late to send it once more; it was not delivered";
             return self.fail(&message, FailureCode::Expired, detail).await;
         }

@@ -88,7 +88,7 @@ fn verify<'h>(
     let organization_ids = fitting.as_ref().map_or_else(|_| Vec::new(), |fitting| holders.organization_ids(fitting));
     if organization_ids.is_empty() {
         // Named only where it is an account of ours: anything else a stranger may have written.
-        if !signers.is_empty() {
+        if fitting.is_ok() && !signers.is_empty() {
             tracing::warn!(
                 provider,
                 account,

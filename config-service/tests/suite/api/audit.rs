@@ -126,13 +126,13 @@ async fn denied_calls_are_told_and_none_is_lost_when_the_service_ends() {
 async fn denied_calls_are_written_at_a_pace_that_fills_no_table() {
     let service = Service::start().await;
     let (began, mut sender) = (tokio::time::Instant::now(), service.admin("sender"));
-    for _ in 0..129 {
+    for _ in 0..200 {
         let request = GetOrganizationRequest { organization_id: "default".to_owned() };
         sender.get_organization(request).await.unwrap_err();
     }
     eventually("all of them are told", async || {
         let request = ListAuditEventsRequest { actor: "sender".to_owned(), page_size: 1_000, ..Default::default() };
-        (events(&service, request).await.len() == 129).then_some(())
+        (events(&service, request).await.len() == 200).then_some(())
     })
     .await;
     assert!(began.elapsed() >= Duration::from_secs(2), "64 a second");

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use sqlx::{SqliteExecutor, SqlitePool};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often it is looked how much there is to copy.
 const EVERY: Duration = Duration::from_millis(250);
+/// How long it is left alone after it could not be copied.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// From how many pages on it is copied. Most pages are written again and again, and copied once each time.
 const WORTHWHILE: i64 = 4_000;
 /// How often it is copied while others write: each time what they have added meanwhile is less.
@@ -27,6 +29,7 @@ pub(super) async fn keep_short(readers: SqlitePool, writer: SqlitePool) {
         ticks.tick().await;
         if let Err(error) = copy(&readers, &writer, WORTHWHILE).await {
             tracing::warn!(%error, "the history's write-ahead log cannot be copied into its file: it grows until it can");
+            sleep(AFTER_FAILURE).await;
         }
     }
 }

@@ -8,7 +8,9 @@ use switchboard_proto::dispatch::v1::{
     Fallback, Message, MessageStatus, Purpose, SendAlimtalkRequest, SendSmsRequest, StatusOutcome,
 };
 use switchboard_runtime::Lifecycle;
-use switchboard_vendor_sim::{Callbacks, Fault, FaultMatch, FaultRule, Operation, Outcome, OutcomeRule, VendorHandle};
+use switchboard_vendor_sim::{
+    Callbacks, Fault, FaultMatch, FaultRule, Operation, Outcome, OutcomeRule, RetryAfterForm, VendorHandle,
+};
 
 use super::harness::{Seen as _, World, alimtalk, jpeg, mms, report, sms};
 use crate::support::eventually;
@@ -23,7 +25,7 @@ fn quick(config: &mut Config) {
     config.reconcile_after = Duration::from_millis(800);
     config.retry_for = Duration::ZERO;
     // The clock is moved while sends are under way: none of them has stood still.
-    config.queue_wait = Duration::from_mins(1);
+    config.queue_wait = Duration::from_mins(10);
 }
 
 /// Lets time pass until the message stands so.
@@ -158,7 +160,8 @@ async fn what_a_vendor_says_in_words_of_its_own_does_not_stay_in_doubt_for_ever(
 async fn a_process_that_has_stood_still_does_not_call_the_vendor_any_more() {
     let world = World::configured(|config| config.retry_for = Duration::from_secs(10)).await;
     let vendor = world.vendors.cloudmsg();
-    vendor.next_send(Fault::NotAccepted);
+    // It is told when to come again, so that the clock is moved before it does.
+    vendor.next_send(Fault::Throttle { after_s: 2, form: RetryAfterForm::Native });
     let sender = world.sender();
     let sending = Lifecycle::new().spawn_detached("caller", async move { sender.sms(sms("hanbit", "글")).await });
     eventually("the vendor has been called", async || (vendor.sends() == 1).then_some(())).await;
