@@ -140,14 +140,7 @@ async fn among(count: usize, senders: usize) -> anyhow::Result<f64> {
 
 fn start(url: &str, lifecycle: &Lifecycle) -> anyhow::Result<Resolver> {
     let config = Config::default();
-    let limits = Limits {
-        concurrency: config.account_concurrency,
-        texts_per_call: config.texts_per_call,
-        queue: config.account_queue,
-        queue_wait: config.queue_wait,
-        send_timeout: config.send_timeout,
-        breaker: (&config.breaker).into(),
-    };
+    let limits = Limits::from(&config);
     let subscriber = Subscriber {
         node_id: "bench".to_owned(),
         kind: NodeKind::Dispatcher,

@@ -92,14 +92,7 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
     }
     history.watch_health(check, lifecycle);
 
-    let limits = Limits {
-        concurrency: config.account_concurrency,
-        texts_per_call: config.texts_per_call,
-        queue: config.account_queue,
-        queue_wait: config.queue_wait,
-        send_timeout: config.send_timeout,
-        breaker: (&config.breaker).into(),
-    };
+    let limits = Limits::from(&config);
     let lanes = Lanes::new(limits, rate(&config, process.redis_url.as_deref())?);
     Gauges { history: history.clone(), store: Arc::clone(&store), lanes: lanes.clone() }.start(lifecycle);
     let channel = client::channel_over(&config.config_service_url, token, &tls.client)

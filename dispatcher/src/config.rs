@@ -13,7 +13,11 @@ use switchboard_runtime::{
     watch_client::WatchSettings,
 };
 
-use crate::{outbound::BreakerSettings, retention::RetentionConfig, store::postgres::PoolSizes};
+use crate::{
+    outbound::{BreakerSettings, Limits},
+    retention::RetentionConfig,
+    store::postgres::PoolSizes,
+};
 
 /// The section `dispatcher`.
 #[derive(Clone, Deserialize)]
@@ -200,6 +204,19 @@ pub struct DatabasePool {
 impl Default for DatabasePool {
     fn default() -> Self {
         Self { writers: 3, readers: 8 }
+    }
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            concurrency: config.account_concurrency,
+            texts_per_call: config.texts_per_call,
+            queue: config.account_queue,
+            queue_wait: config.queue_wait,
+            send_timeout: config.send_timeout,
+            breaker: (&config.breaker).into(),
+        }
     }
 }
 

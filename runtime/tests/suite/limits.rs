@@ -141,6 +141,7 @@ async fn a_message_larger_than_the_service_takes_is_refused() {
     let channel = grpc_server(Echo::default(), BOUND, &Lifecycle::new()).await;
     let huge = "x".repeat(5 << 20);
     let status = echo::call(channel.clone(), SAY, &huge, SENDER).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{}", describe(&status));
+    assert_eq!(status.code(), Code::InvalidArgument, "{}", describe(&status));
+    assert_eq!(switchboard_runtime::error::reason_of(&status).as_deref(), Some("INVALID_FIELD"));
     assert!(echo::call(channel, SAY, "hello", SENDER).await.is_ok());
 }

@@ -59,14 +59,7 @@ async fn asking(slow: &Slow, lifecycle: &Lifecycle) -> Refresh {
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), lifecycle.stopped().cancelled_owned());
     drop(lifecycle.spawn_detached("config-service", serving));
     let config = Config::default();
-    let limits = Limits {
-        concurrency: config.account_concurrency,
-        texts_per_call: config.texts_per_call,
-        queue: config.account_queue,
-        queue_wait: config.queue_wait,
-        send_timeout: config.send_timeout,
-        breaker: (&config.breaker).into(),
-    };
+    let limits = Limits::from(&config);
     let sink = Sink {
         cache: Arc::new(Cache::new()),
         registry: Registry::new(&BTreeMap::new()).unwrap(),
