@@ -76,7 +76,6 @@ pub async fn start(mut config: Config, registry: Registry, process: &Process) ->
         bind("dispatcher metrics", "dispatcher.metrics_listen", config.metrics_listen.address()).await?;
     let started = Started { address: listener.local_addr()?, metrics_address: metrics_listener.local_addr()? };
 
-    config.retention.check(config.result_horizon)?;
     let target = Target::parse(config.database_url.as_deref(), &process.data_dir, config.database_pool.into())?;
     http::start(metrics_listener, readiness.clone(), metrics, lifecycle);
     let patience = match &target {

@@ -91,7 +91,8 @@ pub struct Config {
     /// for which its document says that it may not find it yet. Default: 10s.
     #[serde(with = "humantime_serde")]
     pub absence_margin: Duration,
-    /// How long a result may take; then the message is unresolved. Default: 24h.
+    /// How long a result may take; then the message is unresolved, and what the vendor never had is not sent any more.
+    /// Default: 24h.
     #[serde(with = "humantime_serde")]
     pub result_horizon: Duration,
 }
@@ -106,9 +107,7 @@ impl Config {
         self.database_url = config::url("dispatcher.database_url", self.database_url.as_deref(), file.as_deref())?;
         Ok(())
     }
-}
 
-impl Config {
     /// Whether every value is one that can be meant. What cannot is refused, not taken for what is nearest to it: 50 for 50 %
     /// would be a breaker that opens when every call fails.
     ///
@@ -132,7 +131,7 @@ impl Config {
             Some((_, key, allowed)) => {
                 Err(ConfigError::new(format!("the setting dispatcher.{key} is out of range; allowed: {allowed}")))
             }
-            None => Ok(()),
+            None => self.retention.check(self.result_horizon),
         }
     }
 }
@@ -288,10 +287,11 @@ mod tests {
             (Config { send_timeout: Duration::ZERO, ..Config::default() }, "send_timeout"),
             (Config { breaker: breaker(50.0), ..Config::default() }, "breaker.failure_rate"),
             (Config { breaker: breaker(f64::NAN), ..Config::default() }, "breaker.failure_rate"),
+            (Config { result_horizon: Duration::MAX, ..Config::default() }, "retention.body_after"),
         ];
         for (config, words) in wrong {
             let refused = config.check().unwrap_err().to_string();
-            assert!(refused.starts_with("the setting dispatcher.") && refused.contains(words), "{refused}");
+            assert!(refused.contains(&format!("dispatcher.{words}")), "{refused}");
         }
     }
 

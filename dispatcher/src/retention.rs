@@ -66,7 +66,7 @@ impl RetentionConfig {
         not_shorter(message, ("retention.request_id_horizon", self.request_id_horizon))
     }
 
-    fn terms(&self, now: DateTime<Utc>) -> Terms {
+    fn terms(&self, now: DateTime<Utc>, months: bool) -> Terms {
         // What reaches back beyond our time keeps everything. No database has to know how far.
         let before = |kept: Duration| {
             let kept = TimeDelta::from_std(kept).ok();
@@ -79,7 +79,7 @@ impl RetentionConfig {
             request_ids: before(self.request_id_horizon),
             parked: before(self.parking_horizon),
             quarantined: before(self.quarantine_horizon),
-            months: true,
+            months,
         }
     }
 }
@@ -142,7 +142,7 @@ impl Retention {
     /// follows at once, whoever holds them would still do so.
     async fn round(&self, months: bool) -> Forgotten {
         let now = self.clock.now();
-        let terms = Terms { months, ..self.config.terms(now) };
+        let terms = self.config.terms(now, months);
         match tokio::time::timeout(PATIENCE, self.store.tidy(now, &terms, BATCH)).await {
             Ok(Ok(forgotten)) => {
                 count(&forgotten);
@@ -230,7 +230,7 @@ mod tests {
         // Ten thousand years ago was before all that PostgreSQL knows, but not before all that we could say.
         for endless in [Duration::MAX, 10_000 * 365 * DAY] {
             let endless = RetentionConfig { drop_after: endless, ..RetentionConfig::default() };
-            assert_eq!(endless.terms(now).messages, DateTime::UNIX_EPOCH);
+            assert_eq!(endless.terms(now, true).messages, DateTime::UNIX_EPOCH);
         }
     }
 }

@@ -14,7 +14,7 @@
 //! | [`ids`] | time-ordered identifiers |
 //! | [`lifecycle`] | tracked tasks, two-step shutdown, signals |
 //! | [`paging`] | opaque page tokens and page sizes |
-//! | [`private_file`] | files that only their owner may read: tokens, key rings |
+//! | [`private_file`] | files that only their owner may read: tokens, key rings, embedded storage |
 //! | [`process`] | what a service gets from the process it runs in |
 //! | [`telemetry`] | logs and the metrics recorder |
 //! | [`tls`] | the one cryptographic provider, certificates and their renewal |

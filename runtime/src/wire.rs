@@ -10,7 +10,7 @@ use thiserror::Error;
 /// 0001-01-01T00:00:00Z, the first instant a `Timestamp` may hold.
 const FIRST_SECOND: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59Z, the last second a `Timestamp` may hold.
-const LAST_SECOND: i64 = 253_402_300_799;
+pub const LAST_SECOND: i64 = 253_402_300_799;
 /// 10,000 years in seconds, the largest magnitude of a `Duration`.
 const LONGEST_DURATION: i64 = 315_576_000_000;
 

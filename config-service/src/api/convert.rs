@@ -12,7 +12,7 @@ use switchboard_providers::{
     credentials::{FormField, Localized},
     model::{Channel, Failure},
 };
-use switchboard_runtime::wire::{from_std_duration, from_timestamp, to_timestamp};
+use switchboard_runtime::wire::{LAST_SECOND, from_std_duration, from_timestamp, to_timestamp};
 
 use crate::{
     audit::{Event, FieldChange, Head, SignedHead},
@@ -23,9 +23,6 @@ use crate::{
     routing::{Canary, Routing},
     watch::{Account, Delivery, Entry, Node, NodeKind},
 };
-
-/// 9999-12-31T23:59:59Z, the last second that a `Timestamp` may hold.
-const LAST_SECOND: i64 = 253_402_300_799;
 
 fn localized(text: Localized) -> proto::LocalizedText {
     proto::LocalizedText { ko: text.ko.to_owned(), en: text.en.to_owned() }

@@ -84,6 +84,11 @@ impl Message {
         }
     }
 
+    /// When something was last written of it.
+    pub fn last_written(&self) -> DateTime<Utc> {
+        self.events.last().map_or(self.create_time, |event| event.record_time)
+    }
+
     /// Why it failed, if it did.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.state {

@@ -31,8 +31,7 @@ impl Reconciler {
 
     /// Recorded, and nothing since. A living process would have written something by now.
     async fn lost(&self, message: Message) -> Result<(), HistoryError> {
-        let last = message.events.last().map_or(message.create_time, |event| event.record_time);
-        if self.clock.now() - last < delta(self.policy.longest_send) {
+        if self.clock.now() - message.last_written() < delta(self.policy.longest_send) {
             return Ok(());
         }
         let detail = "the process that was sending it ended; whether the vendor has it is not known";

@@ -136,8 +136,7 @@ impl Sends {
 
     /// Whether others may take this process for dead by the time the vendor answers, and send the message themselves.
     fn is_given_up(&self, message: &Message, now: DateTime<Utc>) -> bool {
-        let last = message.events.last().map_or(message.create_time, |event| event.record_time);
-        (now - last).to_std().is_ok_and(|since| since > self.call_within)
+        (now - message.last_written()).to_std().is_ok_and(|since| since > self.call_within)
     }
 
     /// Writes what the call came to. If the history stays away, the row says `REQUESTED` and is looked up later; the

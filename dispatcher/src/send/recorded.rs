@@ -26,16 +26,9 @@ impl Sends {
     /// Sends a recorded message through the account that it is recorded with. When that is not possible now it stays as
     /// it is, and reconciliation comes back to it.
     async fn send_recorded(&self, message: Message) {
-        let Some((choice, admitted)) = self.place(&message).await else { return };
-        self.execute(
-            Arc::new(message),
-            choice,
-            admitted,
-            self.retry_until(),
-            SenderOf::Caller,
-            &mut Stopwatch::start(),
-        )
-        .await;
+        if let Some(place) = self.place(&message).await {
+            self.send_through(place, message).await;
+        }
     }
 
     /// Sends once more what its vendor was proved not to have, unless it has moved since it was claimed. It is booked as sent
@@ -46,17 +39,14 @@ impl Sends {
     ///
     /// It could not be read or booked, and was not sent.
     pub async fn send_again(&self, claimed: Message) -> Result<(), HistoryError> {
-        let Some((choice, admitted)) = self.place(&claimed).await else { return Ok(()) };
+        let Some(place) = self.place(&claimed).await else { return Ok(()) };
         // A claim brings no images, nor does the booking.
         let Some(whole) = self.history.message(&claimed.id).await? else { return Ok(()) };
         let sends = self.clone();
         let work = Box::pin(async move {
             let booked = sends.history.resend(&claimed.id, claimed.checks, sends.clock.now()).await?;
             if let Some(booked) = booked {
-                let message = Arc::new(Message { content: whole.content, ..booked });
-                sends
-                    .execute(message, choice, admitted, sends.retry_until(), SenderOf::Caller, &mut Stopwatch::start())
-                    .await;
+                sends.send_through(place, Message { content: whole.content, ..booked }).await;
             }
             Ok(())
         });
@@ -77,7 +67,10 @@ impl Sends {
         Some((Choice { config_revision: message.route.config_revision, account, backups: Vec::new() }, admitted))
     }
 
-    fn retry_until(&self) -> Instant {
-        Instant::now() + self.retry_for
+    async fn send_through(&self, (choice, admitted): (Choice, Admitted), message: Message) {
+        let (retry_until, mut stopwatch) = (Instant::now() + self.retry_for, Stopwatch::start());
+        // There is no other account to go to, which could have another sender.
+        let sender = SenderOf::Caller;
+        self.execute(Arc::new(message), choice, admitted, retry_until, sender, &mut stopwatch).await;
     }
 }

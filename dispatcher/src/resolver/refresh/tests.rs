@@ -58,8 +58,7 @@ async fn asking(slow: &Slow, lifecycle: &Lifecycle) -> Refresh {
         .add_service(ConfigWatchServiceServer::new(slow.clone()))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), lifecycle.stopped().cancelled_owned());
     drop(lifecycle.spawn_detached("config-service", serving));
-    let config = Config::default();
-    let limits = Limits::from(&config);
+    let limits = Limits::from(&Config::default());
     let sink = Sink {
         cache: Arc::new(Cache::new()),
         registry: Registry::new(&BTreeMap::new()).unwrap(),

@@ -20,14 +20,14 @@ use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use switchboard_runtime::{private_file, telemetry::PoolUse};
+use tokio::task::JoinSet;
 
 use super::{
     Callbacks, Census, Fingerprint, Forgotten, ListQuery, Noted, Presumed, QuarantineQuery, Quarantined, Refusal, Room,
     Store, StoreError, Terms, Unreadable, Write, Written,
 };
 use crate::message::Message;
-use switchboard_runtime::{private_file, telemetry::PoolUse};
-use tokio::task::JoinSet;
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -50,8 +50,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it where there is none, for its owner alone, and brings its schema up to date. `reconcile_after` is how long
-    /// after its last move a message must be looked after.
+    /// Opens the file, makes it where there is none, for its owner alone, and brings its schema up to date. `reconcile_after`
+    /// is how long after its last move a message must be looked after.
     ///
     /// # Errors
     ///
